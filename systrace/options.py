@@ -1,0 +1,69 @@
+"""What was asked for, parsed once into frozen values."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+VdsoMode = Literal["auto", "patch", "breakpoint", "uprobe", "off"]
+SortKey = Literal["count", "errors", "total", "mean", "p99", "max", "name"]
+
+VDSO_MODES: tuple[VdsoMode, ...] = ("auto", "patch", "breakpoint", "uprobe", "off")
+SORT_KEYS: tuple[SortKey, ...] = ("count", "errors", "total", "mean", "p99", "max", "name")
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which calls are counted, by name; ``-e`` of the command line.
+
+    ``names`` is the set of call names, for every ABI and via; with ``negated`` it is the set
+    that is left out. ``None`` in place of a Selection means every call.
+    """
+
+    names: frozenset[str]
+    negated: bool = False
+
+    def admits(self, name: str) -> bool:
+        """Whether calls of this name are counted."""
+        return (name in self.names) != self.negated
+
+
+@dataclass(frozen=True, slots=True)
+class TraceOptions:
+    """How to count, whatever the target is."""
+
+    vdso: VdsoMode = "auto"
+    counts_only: bool = False
+    selection: Selection | None = None
+    follow: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """When the session hands out a report before the end; seconds, None for never."""
+
+    interval_s: float | None = None
+    progress_s: float | None = None
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """``systrace run``: the command and how to start and count it.
+
+    ``user`` is the name or number that ``-u`` gave; None is the calling user, which under
+    sudo is the user who called sudo.
+    """
+
+    command: tuple[str, ...]
+    user: str | None = None
+    trace: TraceOptions = field(default_factory=TraceOptions)
+    snapshots: Snapshots = field(default_factory=Snapshots)
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """How the table is laid out; nothing here changes a count."""
+
+    sort: SortKey = "count"
+    top: int | None = None
+    width: int = 80
+    colour: bool = False

@@ -1,0 +1,169 @@
+"""The report, ``systrace.report/1``: plain values, no root, no bcc.
+
+Everything right of here (renderers, compare, budgets) needs only this module. All times are
+nanoseconds of CLOCK_MONOTONIC unless the name says otherwise; the shapes are those of
+``report.schema.json`` beside this file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+SCHEMA = "systrace.report/1"
+
+Via = Literal["vdso", "vdso-fallback", "syscall", "vsyscall"]
+Ring = Literal["3", "3->0"]
+
+RING: Mapping[Via, Ring] = {
+    "vdso": "3",
+    "vdso-fallback": "3->0",
+    "syscall": "3->0",
+    "vsyscall": "3->0",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """``count`` calls that took at least ``low_ns`` and less than ``high_ns``."""
+
+    low_ns: int
+    high_ns: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Durations of the calls that returned; wall clock, waiting included.
+
+    Percentiles come from ``histogram`` (ascending, empty buckets left out) and are off by at
+    most 12.5 %; they never lie outside ``min_ns``..``max_ns``. ``estimated`` marks a time that
+    was calibrated, not measured: such times have a total and a mean, and no distribution.
+    """
+
+    total_ns: int
+    mean_ns: float
+    min_ns: int | None = None
+    max_ns: int | None = None
+    p50_ns: int | None = None
+    p95_ns: int | None = None
+    p99_ns: int | None = None
+    histogram: tuple[Bucket, ...] = ()
+    estimated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One row: a name, the way it went, the ring that served it, and how often.
+
+    ``count`` counts entries. ``unfinished`` of them had not returned when the task or the trace
+    ended. ``filtered`` calls were answered by a seccomp filter: they are not in ``count``.
+    ``restarted`` exits asked for a restart after a signal (-512..-516) and are not errors.
+    ``errors`` maps an errno name (``ENOENT``; ``errno 4095`` where it has none) to a count.
+    ``by_clock`` maps ``CLOCK_…`` names to counts, for the calls that take a clock id.
+    ``times`` is None where nothing was measured (``--counts-only``, vDSO rows, vsyscall rows).
+    """
+
+    name: str
+    via: Via
+    abi: str
+    count: int
+    unfinished: int = 0
+    filtered: int = 0
+    restarted: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict)
+    by_clock: Mapping[str, int] = field(default_factory=dict)
+    times: Times | None = None
+
+    @property
+    def ring(self) -> Ring:
+        """The ring that served the call."""
+        return RING[self.via]
+
+    @property
+    def error_count(self) -> int:
+        """How many calls returned an error."""
+        return sum(self.errors.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process that was counted; pid and ppid as systrace's own pid namespace numbers them.
+
+    ``comm`` is the last one seen. ``calls`` stays empty unless counts were kept by process.
+    """
+
+    pid: int
+    ppid: int
+    comm: str
+    calls: tuple[Call, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How the target ended: a status or a signal number; both None while it runs."""
+
+    code: int | None = None
+    signal: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where it ran. ``clocksource`` as in sysfs; ``cpus`` is the number on-line."""
+
+    kernel: str
+    arch: str
+    cpus: int
+    clocksource: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """What counted: ``syscalls`` is ``raw_tracepoint``; ``vdso`` is ``patch``, ``uprobe``,
+    ``breakpoint``, ``off`` or ``none`` (the process has no vDSO).
+    """
+
+    syscalls: str
+    vdso: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One whole observation; ``totals`` are derived from ``calls`` and never stored twice.
+
+    ``started`` is UTC, RFC 3339. ``threads`` counts every thread that ran, ``processes`` every
+    process. ``lost`` is by how much the counts may be too low. ``selected`` says that a
+    selection (``-e``) left calls out on purpose.
+    """
+
+    command: tuple[str, ...]
+    exit: Exit
+    started: str
+    elapsed_ns: int
+    machine: Machine
+    probes: Probes
+    calls: tuple[Call, ...]
+    process_count: int
+    thread_count: int
+    lost: int
+    processes: tuple[Process, ...] = ()
+    warnings: tuple[str, ...] = ()
+    selected: bool = False
+
+    def ring_calls(self, ring: Ring) -> int:
+        """Calls that were served in this ring."""
+        return sum(call.count for call in self.calls if call.ring == ring)
+
+    @property
+    def vdso_fallbacks(self) -> int:
+        """Calls that entered the vDSO and then ring 0."""
+        return sum(call.count for call in self.calls if call.via == "vdso-fallback")
+
+    @property
+    def errors(self) -> int:
+        """Calls that returned an error."""
+        return sum(call.error_count for call in self.calls)
+
+    @property
+    def restarted(self) -> int:
+        """Calls that were restarted after a signal."""
+        return sum(call.restarted for call in self.calls)
