@@ -1,0 +1,3 @@
+module systrace.example
+
+go 1.19
