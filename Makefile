@@ -1,0 +1,102 @@
+# systrace: make demo, make test. Every path is relative, for make cannot quote a space.
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SUFFIXES:
+.PHONY: help setup packages examples test unit kernel lint demo clean
+
+# The first python3 on PATH if it is recent enough, otherwise the distribution's.
+PYTHON ?= $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
+	&& echo python3 || echo /usr/bin/python3)
+PIP = .venv/bin/pip --quiet --disable-pip-version-check
+
+# Nothing that root runs may leave a file of root's in the clone of the user who called sudo.
+AS_ROOT = $(if $(filter 0,$(shell id -u)),env,sudo -E env) "PATH=$$PATH"
+PYTEST = env -u PYTHONPATH PYTHONDONTWRITEBYTECODE=1 .venv/bin/pytest -p no:cacheprovider
+
+# Directories too: their times tell of a file that is gone.
+SOURCES := $(shell find systrace probes bin -name __pycache__ -prune -o -print) README.md LICENSE
+
+GO_PROGRAMS = examples/bin/time_now examples/bin/raw_clock
+GO_RECENT_PROGRAMS = examples/bin/time_now_recent examples/bin/go_random
+C_PROGRAMS = examples/bin/getppid examples/bin/threads examples/bin/vfork_wait \
+	examples/bin/vdso_all
+MUSL_PROGRAMS = examples/bin/vdso_all_musl
+
+help:
+	@echo 'make demo      trace a Go program that calls time.Now() 1,000,003 times'
+	@echo 'make test      lint, and all tests (with sudo when you are not root)'
+	@echo 'make setup     install what is missing; leaves .venv/bin/systrace'
+	@echo 'make examples  build examples/bin/'
+	@echo 'make unit      the tests that need no root'
+	@echo 'make kernel    the tests that load eBPF programs'
+	@echo 'make lint      ruff and mypy'
+	@echo 'make clean     remove what make made'
+
+setup: packages .venv/.systrace
+
+packages:
+	@sh scripts/setup.sh '$(PYTHON)'
+
+# All that the wheel, its tests and its build need, so that installing it anew needs no network.
+.venv/.requirements: pyproject.toml | packages
+	@'$(PYTHON)' -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo 'systrace needs Python 3.10 or later: make PYTHON=/path/to/python3' >&2; exit 1; }
+	@.venv/bin/pip --version >/dev/null 2>&1 || '$(PYTHON)' -m venv --clear .venv
+	$(PIP) install hatchling '.[test]'
+	@touch $@
+
+# The wheel and not the source tree, so that the tests see what users get.
+.venv/.systrace: .venv/.requirements $(SOURCES)
+	$(PIP) install --no-deps --force-reinstall --no-build-isolation .
+	@touch $@
+
+.venv/.go: examples/requirements.txt | .venv/.requirements
+	$(PIP) install --no-compile -r examples/requirements.txt
+	@touch $@
+
+examples: packages $(GO_PROGRAMS) $(GO_RECENT_PROGRAMS) $(C_PROGRAMS) $(MUSL_PROGRAMS)
+
+# No setting of the user's, no module and no toolchain of the network's, and no version stamp:
+# git refuses to name one in a clone of another user's.
+GO_BUILD = env CGO_ENABLED=0 GOENV=off GOFLAGS= GOWORK=off GOPROXY=off GOTOOLCHAIN=local
+GO_SOURCES = examples/go.mod examples/count/count.go
+CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror
+
+$(GO_PROGRAMS): examples/bin/%: examples/%/main.go $(GO_SOURCES) | packages
+	cd examples && $(GO_BUILD) "GOCACHE=$$PWD/bin/.cache" \
+		/usr/bin/go build -buildvcs=false -o bin/$* ./$*
+
+examples/bin/time_now_recent: GO_PACKAGE = time_now
+examples/bin/go_random: GO_PACKAGE = go_random
+$(GO_RECENT_PROGRAMS): examples/time_now/main.go examples/go_random/main.go $(GO_SOURCES) .venv/.go
+	cd examples && $(GO_BUILD) "GOCACHE=$$PWD/bin/.cache" \
+		../.venv/bin/go build -buildvcs=false -o bin/$(@F) ./$(GO_PACKAGE)
+
+$(C_PROGRAMS): examples/bin/%: examples/%.c examples/count.h | packages
+	@mkdir -p examples/bin
+	gcc $(CFLAGS) -pthread -o $@ $<
+
+$(MUSL_PROGRAMS): examples/bin/%_musl: examples/%.c | packages
+	@mkdir -p examples/bin
+	musl-gcc $(CFLAGS) -static -o $@ $<
+
+lint: setup
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+
+test: setup examples lint
+	$(AS_ROOT) $(PYTEST)
+
+unit: setup
+	$(PYTEST) tests/unit
+
+kernel: setup examples
+	$(AS_ROOT) $(PYTEST) tests/kernel
+
+demo: setup examples
+	$(AS_ROOT) .venv/bin/systrace run examples/bin/time_now
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist examples/bin
+	find . -name __pycache__ -prune -exec rm -rf {} +
