@@ -7,7 +7,8 @@
 # The first python3 on PATH if it is recent enough, otherwise the distribution's.
 PYTHON ?= $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
 	&& echo python3 || echo /usr/bin/python3)
-PIP = .venv/bin/pip --quiet --disable-pip-version-check
+# Errors only: pip warns of every package that a second index lacks.
+PIP = .venv/bin/pip -qq --disable-pip-version-check
 
 # Nothing that root runs may leave a file of root's in the clone of the user who called sudo.
 AS_ROOT = $(if $(filter 0,$(shell id -u)),env,sudo -E env) "PATH=$$PATH"
@@ -58,7 +59,7 @@ examples: packages $(GO_PROGRAMS) $(GO_RECENT_PROGRAMS) $(C_PROGRAMS) $(MUSL_PRO
 
 # No setting of the user's, no module and no toolchain of the network's, and no version stamp:
 # git refuses to name one in a clone of another user's.
-GO_BUILD = env CGO_ENABLED=0 GOENV=off GOFLAGS= GOWORK=off GOPROXY=off GOTOOLCHAIN=local
+GO_BUILD = env -u GOROOT CGO_ENABLED=0 GOENV=off GOFLAGS= GOWORK=off GOPROXY=off GOTOOLCHAIN=local
 GO_SOURCES = examples/go.mod examples/count/count.go
 CFLAGS = -std=gnu11 -O2 -g -Wall -Wextra -Werror
 

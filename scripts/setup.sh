@@ -41,6 +41,7 @@ if [ "$(dpkg --print-architecture)" = amd64 ]; then
     need gcc-multilib installed gcc-multilib # the tests call int 0x80 from 32-bit programs
 fi
 # Ubuntu's perf is a script that looks for the running kernel's own package.
+# shellcheck source=/dev/null
 case $(. /etc/os-release && echo "$ID ${ID_LIKE-}") in
 *ubuntu*) perf=linux-tools-generic ;;
 *) perf=linux-perf ;;
