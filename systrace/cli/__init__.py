@@ -1,0 +1,132 @@
+"""The command line: options in, exit status out. One file a verb, loaded when it is named."""
+
+import errno
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+
+import click
+
+from systrace import __version__
+from systrace.errors import SystraceError, UsageError
+
+# A verb is a line here and a file beside this one, with a click command of the same name in it.
+VERBS: Mapping[str, str] = {"run": "Trace a command from its first instruction to its end."}
+
+EPILOG = """\b
+Examples:
+  sudo systrace run ls /usr/bin              system calls and vDSO calls
+  sudo systrace run -o report.json ./goapp   and a file to keep
+
+systrace VERB --help has the options of a verb.
+"""
+
+
+class Verbs(click.Group):
+    """A group that knows its verbs without loading them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's signature
+        """Every verb, in the order of the table above."""
+        return list(VERBS)
+
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002  click's signature
+        cmd_name: str,
+    ) -> click.Command | None:
+        """Load this verb; None where there is none such."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = getattr(import_module(f"systrace.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(
+        self,
+        ctx: click.Context,  # noqa: ARG002  click's signature
+        formatter: click.HelpFormatter,
+    ) -> None:
+        """List the verbs for ``--help``."""
+        with formatter.section("Verbs"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(
+    cls=Verbs,
+    no_args_is_help=False,
+    subcommand_metavar="VERB ...",
+    options_metavar="",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EPILOG,
+)
+@click.version_option(__version__, prog_name="systrace", message="%(prog)s %(version)s")
+def systrace() -> None:
+    """Count which calls of a program enter ring 0 and which stay in ring 3, exactly.
+
+    System calls and vDSO calls (clock_gettime and its like, which strace and perf never see)
+    come in one table, each row with the ring that served it.
+    """
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Do what the command line says; the exit status.
+
+    The one place where errors end: a refusal is one or two lines on standard error. Raises
+    SystemExit, and does not return where systrace dies by the target's signal.
+    """
+    try:
+        _dispatch(arguments)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except SystraceError as error:
+        return _refuse(str(error), error.exit_status)
+    except KeyboardInterrupt:
+        from systrace.cli import ending  # noqa: PLC0415  as in _refuse
+
+        ending.by_signal(signal.SIGINT)
+    except Exception as error:  # whatever it is, no traceback  # noqa: BLE001
+        return _fail(error)
+    return 0
+
+
+def _dispatch(arguments: Sequence[str]) -> None:
+    try:
+        with systrace.make_context("systrace", list(arguments), obj=tuple(arguments)) as context:
+            systrace.invoke(context)
+            # Here and not at exit, where Python would have its own words for a closed pipe.
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except click.UsageError as error:
+        raise UsageError(_corrected(error, arguments)) from error
+
+
+def _corrected(error: click.UsageError, arguments: Sequence[str]) -> str:
+    from systrace.cli import habits  # noqa: PLC0415  as in _refuse
+
+    if error.ctx is None or error.ctx.command is systrace:
+        from systrace.cli.run import run  # noqa: PLC0415  as in _refuse
+
+        return habits.without_verb(run, tuple(VERBS), arguments)
+    return habits.correct(error, error.ctx.command, arguments[0], arguments[1:])
+
+
+def _refuse(message: str, status: int) -> int:
+    # Nothing that only a refusal needs is loaded before there is one.
+    from systrace.cli import streams  # noqa: PLC0415
+
+    streams.say(message)
+    return status
+
+
+def _fail(error: Exception) -> int:
+    if isinstance(error, OSError) and error.errno == errno.EPIPE:
+        # The reader of our help has left. Python would try to flush once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
+        return 0
+    if os.environ.get("SYSTRACE_TRACEBACK"):
+        raise error
+    what = " ".join(f"{type(error).__name__}: {error}".split())
+    return _refuse(
+        f"internal error: {what}; set SYSTRACE_TRACEBACK=1 to see where", SystraceError.exit_status
+    )

@@ -1,0 +1,232 @@
+"""What people type by habit, each with the line that does what they meant."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+
+import click
+
+from systrace import launcher
+from systrace.cli.line import Line, Word, split
+from systrace.cli.options import FORMATS
+from systrace.errors import UsageError
+
+# A command that every machine has, where the user's own is not known yet.
+_EXAMPLE = ("ls", "/usr/bin")
+# Options of strace and ltrace that ask for what a report always holds.
+_ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
+_PID = ("-p", "--pid", "--attach")
+
+
+def correct(error: click.UsageError, command: click.Command, verb: str, rest: Sequence[str]) -> str:
+    """Say what is wrong with ``verb rest``, and the line to paste; ``command`` has the options."""
+    line = split(command, verb, rest)
+    if isinstance(error, click.NoSuchOption):
+        return _no_such_option(error, line)
+    if isinstance(error, click.BadOptionUsage):
+        return _wrong_use(error, line)
+    if isinstance(error, click.MissingParameter):
+        return _no_command(line)
+    if isinstance(error, click.BadParameter):
+        return _bad_value(error, line)
+    return f"{error.format_message()}\n  {launcher.call((verb, '--help'))}"
+
+
+def refuse_meant_format(line: Line) -> None:
+    """Refuse ``-f json``: -f follows children, as in strace, and ``json`` would be the command.
+
+    Raises UsageError.
+    """
+    last = line.words[-1] if line.words else None
+    if last is None or last.spelling != "-f" or not line.command:
+        return
+    wanted, *command = line.command
+    if wanted in FORMATS and shutil.which(wanted) is None:
+        meant = replace(line.swap(last, Word("-F", None, wanted)), command=tuple(command))
+        raise UsageError(_with("-f follows children; a format is asked for with -F:", meant))
+
+
+def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[str]) -> str:
+    """Say what ``systrace ARGUMENTS``, which begin with none of the ``verbs``, should have been."""
+    if not arguments:
+        return _with("what shall it trace? For example:", Line("run", (), _EXAMPLE))
+    line = split(run, "run", arguments)
+    if _wants_attach(line):
+        return _no_attach()
+    if line.words:
+        return _options_first(run, line)
+    name = line.command[0]
+    if name == "help":
+        return f"there is no verb help; its option is:\n  {launcher.call(('--help',))}"
+    close = get_close_matches(name, verbs, n=1, cutoff=0.6)
+    if close and shutil.which(name) is None:
+        inner = split(run, close[0], line.command[1:])
+        return _with(f"there is no verb {launcher.quoted((name,))}; did you mean:", inner)
+    return _with(f"there is no verb {launcher.quoted((name,))}; to trace a command:", line)
+
+
+def _wants_attach(line: Line) -> bool:
+    if any(_is_attach(word) for word in line.words):
+        return True
+    return bool(line.command) and (line.command[0] == "attach" or line.command[0].isdecimal())
+
+
+def _options_first(run: click.Command, line: Line) -> str:
+    """Answer ``systrace -o FILE ./app`` and ``systrace -o FILE run ./app``."""
+    if line.command[:1] == ("run",):
+        inner = split(run, "run", line.command[1:])
+        line = Line("run", (*line.words, *inner.words), inner.command)
+    strange = next((word.spelling for word in line.words if _strange(word)), None)
+    if strange is not None:
+        return f"there is no option {strange}; those there are:\n  {launcher.call(('--help',))}"
+    return _with("a verb comes first, options behind it:", _example(_known(line)))
+
+
+def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
+    wrong = next((word for word in line.words if word.option is None), None)
+    if wrong is None:
+        return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
+    if _is_attach(wrong):
+        return _no_attach()
+    if (meant := _glued_format(line)) is not None:
+        return _with("-f follows children; a format is asked for with -F:", _example(meant))
+    if wrong.spelling in _ALWAYS:
+        said = f"{line.verb} has no {wrong.spelling}: a report always has counts and times:"
+        return _with(said, _example(_known(line)))
+    close = [*(error.possibilities or ()), *_near(error, wrong)]
+    if not close:
+        help_ = launcher.call((line.verb, "--help"))
+        return f"{line.verb} has no option {wrong.spelling}; those it has:\n  {help_}"
+    meant = line.swap(wrong, replace(wrong, spelling=close[0]))
+    if error.ctx is not None:
+        # An option that takes a value has taken none yet: what follows it looked like a command.
+        meant = split(error.ctx.command, line.verb, tuple(meant)[1:])
+    return _with(f"{line.verb} has no option {wrong.spelling}; did you mean:", _example(meant))
+
+
+def _near(error: click.NoSuchOption, wrong: Word) -> list[str]:
+    if error.ctx is None or not wrong.spelling.startswith("--"):
+        return []
+    known = [
+        spelling
+        for parameter in error.ctx.command.get_params(error.ctx)
+        for spelling in (*parameter.opts, *parameter.secondary_opts)
+        if spelling.startswith("--")
+    ]
+    begins = [spelling for spelling in known if spelling.startswith(wrong.spelling)]
+    return begins or get_close_matches(wrong.spelling, known, n=1)
+
+
+def _glued_format(line: Line) -> Line | None:
+    """``-fjson`` arrives as -f -j -s -o -n: the letters behind -f, put together again."""
+    for place, word in enumerate(line.words):
+        letters = "".join(" ".join(other)[1:] for other in line.words[place + 1 :])
+        for wanted in FORMATS:
+            if word.spelling == "-f" and letters.startswith(wanted):
+                words = (*line.words[:place], Word("-F", None, wanted))
+                return replace(line, words=words)
+    return None
+
+
+def _wrong_use(error: click.BadOptionUsage, line: Line) -> str:
+    for word in line.words:
+        if word.option is None or error.option_name not in (word.spelling, *word.option.opts):
+            continue
+        if word.option.is_flag:
+            meant = line.swap(word, replace(word, value=None))
+            return _with(f"{_both(word.option)} takes no value:", _example(meant))
+        if word.value is None:
+            meant = line.swap(word, replace(word, value=_sample(word.option)))
+            return _with(f"{_both(word.option)} lacks its {_metavar(word)}:", _example(meant))
+    return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
+
+
+def _bad_value(error: click.BadParameter, line: Line) -> str:
+    for word in line.words:
+        if not word.means(error.param) or word.option is None or word.value is None:
+            continue
+        if not _refused(word, error.ctx):
+            continue
+        meant = line.swap(word, replace(word, value=_sample(word.option, word.value)))
+        value = launcher.quoted((word.value,))
+        said = f"{_both(word.option)} takes {_takes(word.option)}, not {value}:"
+        return _with(said, _example(meant))
+    return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
+
+
+def _refused(word: Word, ctx: click.Context | None) -> bool:
+    """Whether it is this value that click refused: an option may stand there twice."""
+    try:
+        if word.option is not None:
+            word.option.type.convert(word.value, word.option, ctx)
+    except click.BadParameter:
+        return True
+    return False
+
+
+def _no_command(line: Line) -> str:
+    last = line.words[-1] if line.words else None
+    # systrace run -o ./app: the command was taken for the file.
+    if last is not None and last.value and "-o" in _spellings(last) and shutil.which(last.value):
+        meant = line.swap(last, replace(last, value=_sample(last.option)))
+        meant = replace(meant, command=(last.value,))
+        return _with(f"{last.spelling} took {last.value} for its file:", meant)
+    return _with(f"{line.verb} needs a command to trace, for example:", _example(line))
+
+
+def _known(line: Line) -> Line:
+    return replace(line, words=tuple(word for word in line.words if word.option is not None))
+
+
+def _example(line: Line) -> Line:
+    """Give the line some command, so that it can be pasted."""
+    return line if line.command else replace(line, command=_EXAMPLE)
+
+
+def _is_attach(word: Word) -> bool:
+    return word.option is None and word.spelling in _PID
+
+
+def _strange(word: Word) -> bool:
+    return word.option is None and word.spelling not in _ALWAYS
+
+
+def _no_attach() -> str:
+    example = Line("run", (), _EXAMPLE)
+    return _with("it cannot attach to a running process yet; start the program with it:", example)
+
+
+def _with(said: str, line: Line) -> str:
+    return f"{said}\n  {launcher.call(line)}"
+
+
+def _spellings(word: Word) -> tuple[str, ...]:
+    return tuple(word.option.opts) if word.option is not None else ()
+
+
+def _both(option: click.Option) -> str:
+    return "/".join(option.opts)
+
+
+def _metavar(word: Word) -> str:
+    return (word.option.metavar if word.option is not None else None) or "value"
+
+
+def _takes(option: click.Option) -> str:
+    if isinstance(option.type, click.Choice):
+        *others, last = (str(choice) for choice in option.type.choices)
+        return f"{', '.join(others)} or {last}"
+    return str(getattr(option.type, "takes", option.type.name))
+
+
+def _sample(option: click.Option | None, near: str = "") -> str:
+    """Find a value that this option accepts, the nearest to what was typed."""
+    if option is None or option.name == "outputs":
+        return "report.json"
+    if isinstance(option.type, click.Choice):
+        choices = [str(choice) for choice in option.type.choices]
+        return (get_close_matches(near, choices, n=1) or choices)[0]
+    # -e is the only one left without a type of its own but for -u.
+    fallback = "root" if option.name == "user" else "openat,%network"
+    return str(getattr(option.type, "example", fallback))

@@ -1,0 +1,175 @@
+"""Options that verbs share, declared once, and what their values may be.
+
+Read at ``--help``: imports nothing that costs time beyond click.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from systrace.options import SORT_KEYS, VDSO_MODES
+
+_Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+FORMATS = ("table", "json")
+# Breakpoints are a mode of the engine's that no verb offers yet.
+_VDSO_MODES = tuple(mode for mode in VDSO_MODES if mode != "breakpoint")
+
+if TYPE_CHECKING:
+    # click 8.2 made it generic, for the type checker alone as far as we are concerned.
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType
+
+_SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}
+_DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|)", re.ASCII)
+_SHORTEST_S = 0.01
+_LONGEST_S = 365 * 24 * 3600
+
+
+class Duration(_ParamType):
+    """``10``, ``10s``, ``2m``, ``500ms``, ``1h``: seconds, as a float."""
+
+    name = "duration"
+    takes = "a time such as 10, 10s, 2m or 500ms (at least 10ms)"
+    example = "10s"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Take the seconds; click.BadParameter for anything else."""
+        if isinstance(value, (int, float)):
+            return float(value)
+        match = _DURATION.fullmatch(value)
+        seconds = float(match[1]) * _SECONDS[match[2]] if match else 0
+        if not _SHORTEST_S <= seconds <= _LONGEST_S:
+            self.fail(f"{value!r} is not {self.takes}", param, ctx)
+        return seconds
+
+
+class Rows(_ParamType):
+    """How many rows: 1 or more."""
+
+    name = "rows"
+    takes = "a number of rows, 1 or more"
+    example = "10"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Take the number; click.BadParameter for anything else."""
+        if isinstance(value, int):
+            return value
+        if not re.fullmatch("[0-9]{1,9}", value) or int(value) < 1:
+            self.fail(f"{value!r} is not {self.takes}", param, ctx)
+        return int(value)
+
+
+def output() -> _Decorator:
+    """``-o/--output FILE``, as often as wanted: ``tuple[str, ...]``."""
+    return click.option(
+        "-o",
+        "--output",
+        "outputs",
+        metavar="FILE",
+        multiple=True,
+        help="Write the report to FILE as well, in the format of its ending (.json; a table "
+        "otherwise); - is standard output. May be given more than once.",
+    )
+
+
+def format_() -> _Decorator:
+    """``-F/--format``: what the stream gets."""
+    return click.option(
+        "-F",
+        "--format",
+        "format_",
+        type=click.Choice(FORMATS),
+        default="table",
+        help="What standard error gets; table is the default.",
+    )
+
+
+def quiet() -> _Decorator:
+    """``-q/--quiet``."""
+    return click.option("-q", "--quiet", is_flag=True, help="Print no report to standard error.")
+
+
+def follow() -> _Decorator:
+    """``-f/--follow`` and ``--no-follow``."""
+    return click.option(
+        "-f",
+        "--follow/--no-follow",
+        "follow",
+        default=True,
+        help="Count the children of COMMAND too, which is the default, or leave them out.",
+    )
+
+
+def user() -> _Decorator:
+    """``-u/--user USER``."""
+    return click.option(
+        "-u",
+        "--user",
+        metavar="USER",
+        help="Run COMMAND as this user (name or number). Under sudo the default is the user who "
+        "called sudo.",
+    )
+
+
+def vdso() -> _Decorator:
+    """``--vdso MODE``."""
+    return click.option(
+        "--vdso",
+        type=click.Choice(_VDSO_MODES),
+        default="auto",
+        help="How calls that stay in ring 3 are counted: by trampolines patched into the vDSO "
+        "(patch; auto does that too), by a uprobe on each, or not at all.",
+    )
+
+
+def counts_only() -> _Decorator:
+    """``--counts-only``."""
+    return click.option("--counts-only", is_flag=True, help="Count, but take no times: faster.")
+
+
+def expr() -> _Decorator:
+    """``-e/--expr SET``, as often as wanted."""
+    return click.option(
+        "-e",
+        "--expr",
+        "expressions",
+        metavar="SET",
+        multiple=True,
+        help="Count only these: names and classes, ! leaves out, as in "
+        "openat,%network or '!futex'.",
+    )
+
+
+def sort() -> _Decorator:
+    """``-S/--sort KEY``."""
+    return click.option(
+        "-S",
+        "--sort",
+        type=click.Choice(SORT_KEYS),
+        default="count",
+        help="Order the rows of the table by this; count is the default.",
+    )
+
+
+def top() -> _Decorator:
+    """``-n/--top ROWS``."""
+    return click.option(
+        "-n", "--top", type=Rows(), metavar="N", help="Show the first N rows of the table only."
+    )
+
+
+def interval() -> _Decorator:
+    """``-i/--interval SECONDS``."""
+    return click.option(
+        "-i",
+        "--interval",
+        type=Duration(),
+        metavar="SECONDS",
+        help="Report every so often (10, 10s, 2m, 500ms) what happened since the last time.",
+    )

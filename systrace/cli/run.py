@@ -1,0 +1,67 @@
+"""``systrace run``: trace a command from its first instruction to its end."""
+
+from typing import Any
+
+import click
+
+from systrace.cli import options
+
+EPILOG = """\b
+Examples:
+  sudo systrace run ./goapp                    what it calls, in which ring
+  sudo systrace run -o calls.json make -j8     a report to keep, with children
+  sudo systrace run -q -F json -o - true       JSON on standard output
+  sudo systrace run -e %network -i 2s ./serve  network calls, every 2 seconds
+  sudo systrace run -u www-data ./serve -p 80  -p 80 is the server's
+
+The report goes to standard error, for standard output is the command's; kill -USR1 prints one so
+far. Under sudo the command runs as you, not as root.
+
+systrace ends as the command ends, with its exit status or by its signal. 125: systrace itself
+failed; 126: the command cannot be run; 127: it was not found.
+"""
+
+
+@click.command(
+    epilog=EPILOG,
+    options_metavar="[options]",
+    # systrace's options end at COMMAND: `run ls -l` gives -l to ls.
+    context_settings={
+        "allow_interspersed_args": False,
+        "help_option_names": ["-h", "--help"],
+    },
+)
+@options.output()
+@options.format_()
+@options.quiet()
+@options.follow()
+@options.user()
+@options.vdso()
+@options.counts_only()
+@options.expr()
+@options.sort()
+@options.top()
+@options.interval()
+@click.argument(
+    "command",
+    nargs=-1,
+    required=True,
+    type=click.UNPROCESSED,
+    metavar="[--] COMMAND [ARG]...",
+)
+@click.pass_context
+def run(context: click.Context, /, **asked: Any) -> None:
+    """Run COMMAND and count every call that it and its children make.
+
+    Each row of the table is a call and says in which ring it was served: system calls enter
+    ring 0, calls that the vDSO serves stay in ring 3.
+    """
+    # Here, so that --help loads none of it.
+    from systrace.cli import tracing  # noqa: PLC0415
+
+    arguments: tuple[str, ...] = context.obj
+    tracing.refuse_habits(context.command, arguments)
+    wanted, presentation = tracing.parse(asked)
+    tracing.require_privilege(arguments, wanted)
+    observed = tracing.trace(wanted, presentation)
+    tracing.end(observed)

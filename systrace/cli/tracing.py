@@ -1,0 +1,79 @@
+"""What ``run`` does, step by step, once click has read its options."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import click
+
+from systrace import privilege, session
+from systrace.cli import ending, habits, streams
+from systrace.cli.line import split
+from systrace.cli.live import Live
+from systrace.cli.presentation import Observed, Presentation, present
+from systrace.errors import OutputError
+from systrace.options import RunOptions, Selection, Snapshots, TableOptions, TraceOptions
+from systrace.output import opened
+from systrace.target import user
+
+_PROGRESS_S = 1.0
+
+
+def refuse_habits(command: click.Command, arguments: Sequence[str]) -> None:
+    """Refuse what click accepts and nobody means. Raises UsageError."""
+    habits.refuse_meant_format(split(command, arguments[0], arguments[1:]))
+
+
+def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
+    """Put the options that click hands over into frozen values. Raises UsageError."""
+    wanted = RunOptions(
+        command=asked["command"],
+        user=asked["user"],
+        trace=TraceOptions(
+            vdso=asked["vdso"],
+            counts_only=asked["counts_only"],
+            selection=_selection(asked["expressions"]),
+            follow=asked["follow"],
+        ),
+        snapshots=Snapshots(interval_s=asked["interval"]),
+    )
+    table = TableOptions(asked["sort"], asked["top"], streams.width(), streams.colour())
+    return wanted, Presentation(asked["outputs"], asked["format_"], asked["quiet"], table)
+
+
+def require_privilege(arguments: Sequence[str], wanted: RunOptions) -> None:
+    """Refuse to trace or to run as that user without the right to. Raises SystraceError."""
+    privilege.require(arguments)
+    user.resolve(wanted.user)
+
+
+def trace(wanted: RunOptions, presentation: Presentation) -> Observed:
+    """Open the outputs, run the command, show its reports. Raises SystraceError."""
+    streams.hold_closed()
+    author = user.caller()
+    with (
+        opened(presentation.outputs, author) as outputs,
+        Live(wanted=not presentation.quiet) as live,
+    ):
+        if live.visible:
+            snapshots = replace(wanted.snapshots, progress_s=_PROGRESS_S)
+            wanted = replace(wanted, snapshots=snapshots)
+        return present(session.run(wanted), presentation, outputs, live)
+
+
+def end(observed: Observed) -> NoReturn:
+    """End as the target ended; where it succeeded and a report was lost, with 125."""
+    for failure in observed.failures:
+        streams.say(str(failure))
+    if observed.failures and observed.report.exit.code == 0:
+        raise SystemExit(OutputError.exit_status)
+    ending.as_target(observed.report.exit)
+
+
+def _selection(expressions: Sequence[str]) -> Selection | None:
+    if not expressions:
+        return None
+    # The syscall tables are read only where there is something to look up.
+    from systrace import selection  # noqa: PLC0415
+
+    return selection.parse(expressions)

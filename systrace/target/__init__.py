@@ -1,0 +1,1 @@
+"""The traced process: found, launched, followed to its end."""
