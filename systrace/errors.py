@@ -37,3 +37,9 @@ class NotFoundError(SystraceError):
     """There is no such command."""
 
     exit_status = 127
+
+
+class InputError(SystraceError):
+    """A saved report cannot be read, or is not one."""
+
+    exit_status = 2
