@@ -1,11 +1,30 @@
 """target + probes + clock, yielding snapshots. It never prints and never exits."""
 
+import contextlib
+import os
+import secrets
+import signal
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Final, Literal
 
-from systrace.options import RunOptions
-from systrace.report import Report
+from systrace import assemble, machine
+from systrace.assemble import Facts
+from systrace.counting import Counting
+from systrace.options import RunOptions, Snapshots
+from systrace.report import Exit, Probes, Report
+from systrace.tally import Tally
+from systrace.target.command import find
+from systrace.target.inject import TargetDiedError
+from systrace.target.launch import Command, Held, inherited_environment, signals_blocked
+from systrace.target.user import Identity, resolve
+from systrace.vdso.count import VdsoCount
+
+# What reaches us in the target's place is passed on; a terminal's signals it gets by itself.
+_FORWARDED: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
+_AWAITED: Final = _FORWARDED | {signal.SIGCHLD, signal.SIGUSR1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,4 +44,157 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
 
     Raises NotFoundError, NotExecutableError, PrivilegeError, UnsupportedError or SystraceError.
     """
-    raise NotImplementedError
+    command, identity = _command(options)
+    with signals_blocked(set(_AWAITED)) as mask, contextlib.ExitStack() as stack:
+        vdso = stack.enter_context(VdsoCount(options.trace.vdso))
+        # forked before bcc is loaded: the child is small, and nothing of bcc's is in it
+        target = Held(command, identity, mask, vdso.lent_fd)
+        stack.callback(target.abandon)
+        image = vdso.load()
+        counting = stack.enter_context(Counting(options.trace, image))
+        secret = secrets.randbits(64)
+        counting.await_exec(target.pid, secret)
+        status = target.start()
+        counting.started()
+        if status is None:
+            status = _release(target, vdso, secret)
+        watch = _Watch(counting, vdso, _facts(options, vdso))
+        yield from watch.snapshots(target, status, options.snapshots)
+        counting.stop()
+        final = watch.final()
+        _discard_signals()
+    yield final
+
+
+def _command(options: RunOptions) -> tuple[Command, Identity | None]:
+    identity = resolve(options.user)
+    environment = inherited_environment()
+    if identity is not None:
+        environment = identity.environment(environment)
+    path = environment.get(b"PATH")
+    file = find(options.command[0], None if path is None else os.fsdecode(path), identity)
+    return Command(file, options.command, environment), identity
+
+
+def _release(target: Held, vdso: VdsoCount, secret: int) -> int | None:
+    """Prepare the target and let it run; returns its wait status if it died before that."""
+    try:
+        target.release(vdso.prepare(target.pid, secret))
+    except TargetDiedError as died:
+        target.lost()
+        return died.status
+    return None
+
+
+def _facts(options: RunOptions, vdso: VdsoCount) -> Facts:
+    return Facts(
+        command=options.command,
+        started=datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        started_ns=time.monotonic_ns(),
+        machine=machine.describe(),
+        probes=Probes("raw_tracepoint", vdso.mode),
+        selection=options.trace.selection,
+        with_times=not options.trace.counts_only,
+    )
+
+
+class _Watch:
+    """The running target's counters, and how it ended."""
+
+    def __init__(self, counting: Counting, vdso: VdsoCount, facts: Facts) -> None:
+        self._counting = counting
+        self._vdso = vdso
+        self._facts = facts
+        self._status: int | None = None
+
+    def snapshots(
+        self, target: Held, status: int | None, when: Snapshots
+    ) -> Iterator[Snapshot]:
+        """Yield what is due until the target has ended; a status says that it already has."""
+        interval = _Ticks(when.interval_s, self._facts.started_ns)
+        progress = _Ticks(when.progress_s, self._facts.started_ns)
+        before: Tally | None = None
+        while status is None:
+            due_ns = min(interval.due_ns, progress.due_ns)
+            number = _next_signal(target, due_ns)
+            status = target.poll()
+            if number == signal.SIGUSR1:
+                yield Snapshot("asked", self._report(self._drain()))
+            if status is None and interval.passed():
+                now = self._drain()
+                yield Snapshot("interval", self._interval(now, before))
+                before = now
+            if status is None and progress.passed():
+                yield Snapshot("progress", self._report(self._drain()))
+        self._status = status
+
+    def final(self) -> Snapshot:
+        """Return the whole run, once the target has ended and the probes are detached."""
+        tally = self._drain()
+        first = tally.processes[0] if tally.processes else None
+        if first is not None and first.end_ns:
+            tally = replace(tally, at_ns=first.end_ns)
+        return Snapshot("final", self._report(tally))
+
+    def _drain(self) -> Tally:
+        return replace(self._counting.drain(), entries=self._vdso.read())
+
+    def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
+        warnings = [*self._vdso.warnings]
+        if self._status is not None and (disagreement := self._vdso.disagreement()):
+            warnings.append(disagreement)
+        facts = replace(self._facts, exit=_exit(self._status), warnings=tuple(warnings))
+        return assemble.report(tally, facts, since_ns)
+
+    def _interval(self, now: Tally, before: Tally | None) -> Report:
+        if before is None:
+            return self._report(now)
+        return self._report(now.since(before), before.at_ns)
+
+
+class _Ticks:
+    """Moments at fixed distances, ns of CLOCK_MONOTONIC; those that were missed are left out."""
+
+    def __init__(self, period_s: float | None, start_ns: int) -> None:
+        self._period_ns = None if period_s is None else max(1, round(period_s * 1e9))
+        self.due_ns: float = float("inf")
+        if self._period_ns is not None:
+            self.due_ns = start_ns + self._period_ns
+
+    def passed(self) -> bool:
+        """Whether one is due; if so, the next one is set."""
+        now = time.monotonic_ns()
+        if self._period_ns is None or now < self.due_ns:
+            return False
+        self.due_ns += ((now - self.due_ns) // self._period_ns + 1) * self._period_ns
+        return True
+
+
+def _next_signal(target: Held, due_ns: float) -> int:
+    """Wait for a signal, or until ``due_ns``; one that was meant for the target is passed on."""
+    if due_ns == float("inf"):
+        info = signal.sigwaitinfo(_AWAITED)
+    else:
+        timeout = max(0.0, (due_ns - time.monotonic_ns()) / 1e9)
+        timed = signal.sigtimedwait(_AWAITED, timeout)
+        if timed is None:
+            return 0
+        info = timed
+    # si_code > 0: from the kernel, that is from a terminal, which the target shares
+    if info.si_signo in _FORWARDED and info.si_code <= 0:
+        target.send(info.si_signo)
+    return info.si_signo
+
+
+def _discard_signals() -> None:
+    """Take what is still pending: the target has ended, and a report is to be written."""
+    while signal.sigtimedwait(_AWAITED, 0) is not None:
+        pass
+
+
+def _exit(status: int | None) -> Exit:
+    if status is None:
+        return Exit()
+    if os.WIFSIGNALED(status):
+        return Exit(signal=os.WTERMSIG(status))
+    return Exit(code=os.WEXITSTATUS(status))

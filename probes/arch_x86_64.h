@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * All that the probes know about x86_64: which table a number belongs to, and the registers.
+ * TASK_STATUS, MM_VDSO and the other offsets come from the kernel's BTF (systrace/btf.py).
+ */
+#ifndef SYSTRACE_ARCH_X86_64_H
+#define SYSTRACE_ARCH_X86_64_H
+
+#include "shared.h"
+
+#define TS_COMPAT 0x0002u             /* arch/x86/include/asm/thread_info.h */
+#define X32_SYSCALL_BIT 0x40000000u   /* arch/x86/include/uapi/asm/unistd.h */
+#define NR_EXECVE 59
+
+#define REG_BX 40 /* offsets into struct pt_regs, arch/x86/include/asm/ptrace.h */
+#define REG_DI 112
+#define REG_ORIG_AX 120
+#define REG_IP 128
+
+/* Loads through a BTF pointer, out of sight of bcc's rewriter, which would turn each into a
+ * bpf_probe_read(): the verifier checks type and offset, and a bad address reads as 0.
+ */
+#define LOAD(width, pointer, offset)                                                     \
+	({                                                                               \
+		u64 value_;                                                              \
+		asm volatile("%0 = *(" width " *)(%1 + %2)"                              \
+			     : "=r"(value_)                                              \
+			     : "r"(pointer), "i"(offset));                               \
+		value_;                                                                  \
+	})
+
+static inline u32 space_of(struct task_struct *task, u32 nr)
+{
+	if (LOAD("u32", task, TASK_STATUS) & TS_COMPAT)
+		return SPACE_I386;
+	return nr & X32_SYSCALL_BIT && nr != 0xffffffff ? SPACE_X32 : SPACE_X86_64;
+}
+
+/* The number's index within its space. */
+static inline u32 number_of(u32 space, u32 nr)
+{
+	return space == SPACE_X32 ? nr & ~X32_SYSCALL_BIT : nr;
+}
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT
+ * What both sides of the kernel boundary read: systrace/layout.py mirrors this file, and
+ * tests/kernel/test_layout.py holds the two against each other.
+ */
+#ifndef SYSTRACE_SHARED_H
+#define SYSTRACE_SHARED_H
+
+#include <linux/types.h>
+
+/* A row's key: which table of numbers, and the number as the kernel saw it. */
+enum space {
+	SPACE_X86_64 = 0,
+	SPACE_I386 = 1,
+	SPACE_X32 = 2,
+	SPACE_FALLBACK = 3, /* x86_64 numbers, issued from inside the vDSO */
+	SPACE_VSYSCALL = 4, /* x86_64 numbers, emulated */
+	SPACES = 5,
+};
+
+#define SPACE_NUMBERS 1024 /* numbers below this have an array entry; the rest live in a hash */
+
+/* A reference, by (space, number), to a row; user space sets the flags, the kernel the index. */
+#define REF_ROW 0xffff       /* index + 1; 0: not allocated yet */
+#define REF_SKIP (1u << 16)  /* not selected: leave before any work */
+#define REF_VDSO (1u << 17)  /* a vDSO function may issue it: look where it came from */
+#define REF_CLOCK (1u << 18) /* its first argument is a clock id; set on fallback rows */
+#define REF_CLOCK_SET (1u << 19) /* which set of clock counters: 0 or 1 */
+
+/* HDR-style buckets: exact below 8 ns, then 8 per power of two up to 2^45 ns (9.7 hours). */
+#define HIST_SUB_BITS 3
+#define HIST_MAX_LOG2 45
+#define HIST_BUCKETS ((HIST_MAX_LOG2 - HIST_SUB_BITS + 1) << HIST_SUB_BITS)
+
+#define MAX_ROWS 384
+#define MAX_ERRORS 4096
+#define MAX_PROCESSES 32768
+
+#define CLOCKS 32 /* ids 0..30, and the rest (dynamic ones are negative) in the last */
+
+struct row {
+	u64 count;
+	u64 total_ns;
+	u64 max_ns;
+	u64 min_ns_inverted; /* ~min, so that zeroed memory means: none yet */
+	u64 restarted;
+	u64 filtered;
+	u64 histogram[HIST_BUCKETS];
+};
+
+struct row_key {
+	u32 space;
+	s32 nr;
+};
+
+struct process {
+	u32 pid;  /* tgid in systrace's own pid namespace; 0: not visible from there */
+	u32 ppid;
+	u64 start_ns;
+	u64 end_ns; /* 0: alive */
+	s64 threads; /* alive; 64 bit, since an atomic that returns the old value must be */
+	u32 execs;
+	s32 exit_code; /* as wait(2) encodes it */
+	char comm[16];
+};
+
+enum total {
+	TOTAL_ROWS,
+	TOTAL_PROCESSES,
+	TOTAL_THREADS,
+	TOTAL_EXECS,          /* new images after the first one */
+	TOTAL_LOST_CALLS,     /* no row was free */
+	TOTAL_LOST_ERRORS,    /* counted, errno not kept */
+	TOTAL_LOST_TASKS,     /* not followed: their calls are missing */
+	TOTAL_LOST_PROCESSES, /* counted, not listed */
+	TOTALS,
+};
+
+struct config {
+	u64 secret;    /* rbx of a call that systrace injects */
+	u64 pidns_dev; /* the pid namespace that numbers `target` */
+	u64 pidns_ino;
+	u32 target;
+	u32 level;     /* of systrace's own pid namespace: first how far above the target's it is */
+};
+
+#endif

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only
+ * Which tasks are counted. A task is known by the address of its task_struct, for as long as it
+ * lives: no number that is reused, no pid namespace, and nothing changes when a thread other
+ * than the leader execs. Each has a slot that only the task itself writes, so nothing is locked.
+ */
+/* The helpers want a licence that is compatible with the GPL. */
+#define BPF_LICENSE Dual MIT/GPL
+
+#include "arch_x86_64.h"
+
+/* Helpers by number (include/uapi/linux/bpf.h): an old bcc does not name them. */
+static struct task_struct *(*const current_btf)(void) = (void *)158; /* bpf_get_current_task_btf */
+static void *(*const task_registers)(struct task_struct *) = (void *)175; /* bpf_task_pt_regs */
+
+#define IN_FLIGHT_IGNORED 0xffffffff
+
+#define CLONE_THREAD 0x00010000   /* include/uapi/linux/sched.h */
+#define PF_IO_WORKER 0x00000010   /* include/linux/sched.h */
+
+struct slot {
+	u64 task;     /* owner; 0: free */
+	u64 enter_ns;
+	u32 in_flight; /* row index + 1 of the call it is in */
+	u32 process;  /* key into processes */
+	u32 newborn;  /* its first exit belongs to its parent's clone */
+	u32 spilled;  /* tasks of this index that live in `spill` */
+};
+
+BPF_ARRAY(slots, struct slot, 1 << SLOT_BITS);
+BPF_HASH(spill, u64, struct slot, SPILL_SIZE);
+BPF_HASH(processes, u32, struct process, MAX_PROCESSES);
+BPF_ARRAY(totals, u64, TOTALS);
+BPF_ARRAY(config, struct config, 1);
+
+static inline void add_total(u32 which, s64 value)
+{
+	u64 *total = totals.lookup(&which);
+
+	if (total)
+		__sync_fetch_and_add(total, value);
+}
+
+static inline u64 next_total(u32 which)
+{
+	u64 *total = totals.lookup(&which);
+
+	return total ? __sync_fetch_and_add(total, 1) : 0;
+}
+
+static inline struct config *configuration(void)
+{
+	u32 zero = 0;
+
+	return config.lookup(&zero);
+}
+
+/* The address as a number: the verifier lets nobody multiply the typed pointer. */
+static inline u64 current_task(void)
+{
+	return bpf_get_current_task();
+}
+
+static inline struct slot *home_slot(u64 task)
+{
+	u32 index = ((u32)task * 0x9e3779b1u) >> (32 - SLOT_BITS);
+
+	return slots.lookup(&index);
+}
+
+static inline struct slot *slot_of(u64 task)
+{
+	struct slot *slot = home_slot(task);
+
+	if (!slot || slot->task == task)
+		return slot;
+	return slot->spilled ? spill.lookup(&task) : 0;
+}
+
+static inline int follow_task(u64 task, u32 process, u32 newborn)
+{
+	struct slot fresh = {.task = task, .process = process, .newborn = newborn};
+	struct slot *slot = home_slot(task);
+
+	if (!slot)
+		return -1;
+	if (__sync_val_compare_and_swap(&slot->task, 0, task) == 0) {
+		slot->in_flight = 0;
+		slot->process = process;
+		slot->newborn = newborn;
+	} else {
+		__sync_fetch_and_add(&slot->spilled, 1);
+		if (spill.insert(&task, &fresh)) {
+			__sync_fetch_and_add(&slot->spilled, -1);
+			add_total(TOTAL_LOST_TASKS, 1);
+			return -1;
+		}
+	}
+	add_total(TOTAL_THREADS, 1);
+	return 0;
+}
+
+static inline void forget_task(u64 task)
+{
+	struct slot *slot = home_slot(task);
+
+	if (!slot)
+		return;
+	if (slot->task == task) {
+		slot->in_flight = 0;
+		slot->task = 0;
+	} else if (slot->spilled && !spill.delete(&task)) {
+		__sync_fetch_and_add(&slot->spilled, -1);
+	}
+}
+
+/* How deep the task's own pid namespace lies; 0 is the initial one. */
+static inline u32 pid_level(struct task_struct *task)
+{
+	u64 pid = 0;
+	u32 level = 0;
+
+	bpf_probe_read_kernel(&pid, sizeof(pid), (void *)task + TASK_THREAD_PID);
+	bpf_probe_read_kernel(&level, sizeof(level), (void *)pid + PID_LEVEL);
+	return level;
+}
+
+/* A pid as systrace's own namespace numbers it; 0 if the task is not visible there. */
+static inline u32 pid_at_level(struct task_struct *task, u32 level)
+{
+	u64 pid = 0;
+	u32 nr = 0;
+
+	bpf_probe_read_kernel(&pid, sizeof(pid), (void *)task + TASK_THREAD_PID);
+	if (pid && level <= pid_level(task))
+		bpf_probe_read_kernel(&nr, sizeof(nr),
+				      (void *)pid + PID_NUMBERS + level * UPID_SIZE + UPID_NR);
+	return nr;
+}
+
+/* Returns the new process's key. A full table costs the listing, never a count. */
+static inline u32 add_process(u32 pid, u32 ppid)
+{
+	struct process fresh = {.pid = pid, .ppid = ppid, .threads = 1};
+	u32 key = next_total(TOTAL_PROCESSES);
+
+	fresh.start_ns = bpf_ktime_get_ns();
+	bpf_get_current_comm(&fresh.comm, sizeof(fresh.comm));
+	if (processes.insert(&key, &fresh))
+		add_total(TOTAL_LOST_PROCESSES, 1);
+	return key;
+}
+
+/* raw tracepoint task_newtask(task, clone_flags): in the parent, before the child can run */
+int on_newtask(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 child = ctx->args[0], clone_flags = ctx->args[1];
+	struct slot *parent = slot_of(current_task());
+	struct config *cfg = configuration();
+	struct process *process;
+	u32 key, task_flags = 0;
+
+	if (!parent || !cfg)
+		return 0;
+	bpf_probe_read_kernel(&task_flags, sizeof(task_flags), (void *)child + TASK_FLAGS);
+	if (task_flags & PF_IO_WORKER)
+		return 0; /* runs in the kernel only: it makes no calls */
+	if (clone_flags & CLONE_THREAD) {
+		key = parent->process;
+		process = processes.lookup(&key);
+		if (process)
+			__sync_fetch_and_add(&process->threads, 1);
+	} else {
+		if (!FOLLOW)
+			return 0;
+		process = processes.lookup(&parent->process);
+		key = add_process(pid_at_level((void *)child, cfg->level),
+				  process ? process->pid : 0);
+	}
+	follow_task(child, key, 1);
+	return 0;
+}
+
+/* raw tracepoint sched_process_exit(task): the task's last sign of life */
+int on_exit(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 task = current_task();
+	struct slot *slot = slot_of(task);
+	struct process *process;
+	u32 exit_code = 0;
+
+	if (!slot)
+		return 0;
+	process = processes.lookup(&slot->process);
+	if (process && __sync_fetch_and_add(&process->threads, -1) == 1) {
+		bpf_get_current_comm(&process->comm, sizeof(process->comm));
+		bpf_probe_read_kernel(&exit_code, sizeof(exit_code),
+				      (void *)task + TASK_EXIT_CODE);
+		process->exit_code = exit_code;
+		process->end_ns = bpf_ktime_get_ns();
+	}
+	forget_task(task);
+	return 0;
+}

@@ -1,0 +1,132 @@
+"""bpf(2), the part that systrace uses after its programs are compiled: maps, links, counters.
+
+Every call raises OSError with the kernel's errno. Attribute layouts: include/uapi/linux/bpf.h.
+"""
+
+import ctypes
+import errno
+import os
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+_NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
+
+_MAP_LOOKUP_ELEM = 1
+_MAP_UPDATE_ELEM = 2
+_MAP_DELETE_ELEM = 3
+_MAP_GET_NEXT_KEY = 4
+_OBJ_GET_INFO_BY_FD = 15
+_RAW_TRACEPOINT_OPEN = 17
+
+_PROG_INFO_BYTES = 216  # struct bpf_prog_info up to and with recursion_misses (Linux 5.12)
+_RECURSION_MISSES = 208
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+Key = TypeVar("Key", bound="ctypes._CData")
+Value = TypeVar("Value", bound="ctypes._CData")
+
+
+def _bpf(command: int, attributes: bytes) -> int:
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    result: int = _libc.syscall(
+        ctypes.c_long(_NR_BPF), ctypes.c_long(command), buffer, ctypes.c_long(len(attributes))
+    )
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def possible_cpus() -> int:
+    """CPUs that the kernel keeps per-CPU values for (sysfs ``possible``; always contiguous)."""
+    text = Path("/sys/devices/system/cpu/possible").read_text(encoding="ascii")
+    return int(text.strip().rsplit("-", 1)[-1].rsplit(",", 1)[-1]) + 1
+
+
+class Map(Generic[Key, Value]):
+    """A BPF map of fixed-size keys and values; the descriptor stays the loader's.
+
+    ``Value`` of a per-CPU map is the ctypes array ``value * possible_cpus()``: values must be a
+    multiple of 8 bytes.
+    """
+
+    def __init__(self, fd: int, key: type[Key], value: type[Value]) -> None:
+        self.fd = fd
+        self._key = key
+        self._value = value
+
+    def _element(self, command: int, key: Key | None, value: Value | Key | None, flags: int) -> int:
+        return _bpf(
+            command,
+            struct.pack(
+                "=I4xQQQ",
+                self.fd,
+                ctypes.addressof(key) if key is not None else 0,
+                ctypes.addressof(value) if value is not None else 0,
+                flags,
+            ),
+        )
+
+    def get(self, key: Key) -> Value | None:
+        """Return a copy of the value, or None if the map has no such key."""
+        value = self._value()
+        try:
+            self._element(_MAP_LOOKUP_ELEM, key, value, 0)
+        except OSError as error:
+            if error.errno == errno.ENOENT:
+                return None
+            raise
+        return value
+
+    def __getitem__(self, key: Key) -> Value:
+        """Return a copy of the value; raises KeyError."""
+        value = self.get(key)
+        if value is None:
+            raise KeyError(key)
+        return value
+
+    def __setitem__(self, key: Key, value: Value) -> None:
+        """Write the value, whether the key is there or not."""
+        self._element(_MAP_UPDATE_ELEM, key, value, 0)
+
+    def discard(self, key: Key) -> None:
+        """Delete the key, if it is there."""
+        try:
+            self._element(_MAP_DELETE_ELEM, key, None, 0)
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+
+    def items(self) -> Iterator[tuple[Key, Value]]:
+        """Yield the entries of a hash, which may change meanwhile: keys that vanish are left out."""
+        previous: Key | None = None
+        while True:
+            key = self._key()
+            try:
+                self._element(_MAP_GET_NEXT_KEY, previous, key, 0)
+            except OSError as error:
+                if error.errno == errno.ENOENT:
+                    return
+                raise
+            value = self.get(key)
+            if value is not None:
+                yield key, value
+            previous = key
+
+
+def open_raw_tracepoint(name: str, program_fd: int) -> int:
+    """Attach a program; closing the returned descriptor detaches it."""
+    text = ctypes.create_string_buffer(name.encode("ascii"))
+    return _bpf(_RAW_TRACEPOINT_OPEN, struct.pack("=QI4x", ctypes.addressof(text), program_fd))
+
+
+def recursion_misses(program_fd: int) -> int:
+    """How often the kernel skipped the program because it was running on that CPU already."""
+    info = ctypes.create_string_buffer(_PROG_INFO_BYTES)
+    attributes = struct.pack("=IIQ", program_fd, len(info), ctypes.addressof(info))
+    _bpf(_OBJ_GET_INFO_BY_FD, attributes)
+    return int.from_bytes(info[_RECURSION_MISSES : _RECURSION_MISSES + 8], "little")

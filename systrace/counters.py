@@ -1,0 +1,208 @@
+"""The kernel's counters, read out of the maps of the loaded programs."""
+
+import ctypes
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any, Final
+
+from systrace import bpf, syscalls
+from systrace.layout import (
+    CLOCKS,
+    MAX_ROWS,
+    REF_CLOCK,
+    REF_CLOCK_SET,
+    REF_SKIP,
+    REF_VDSO,
+    SPACE_NUMBERS,
+    Config,
+    ProcessRecord,
+    Row,
+    RowKey,
+    Space,
+    Total,
+)
+from systrace.options import Selection
+from systrace.probe import Programs
+from systrace.tally import Key, ProcessTally, RowTally, Tally
+
+CLOCKED: Final = ("clock_gettime", "clock_getres")  # the order of the fallback_clocks map
+_INJECTED: Final = ("mmap", "close", "munmap")  # what systrace itself may inject
+_ABI: Final = {Space.X86_64: "x86_64", Space.I386: "i386", Space.X32: "x32"}
+
+
+class Counters:
+    """All maps of the counting programs. Reading never stops or resets a counter."""
+
+    def __init__(self, programs: Programs, counting: tuple[str, ...]) -> None:
+        self._programs = programs
+        self._counting = counting
+        cpus = bpf.possible_cpus()
+        self._refs = bpf.Map(programs.map_fd("refs"), ctypes.c_uint32, ctypes.c_uint32)
+        self._odd_refs = bpf.Map(programs.map_fd("odd_refs"), RowKey, ctypes.c_uint32)
+        self._keys = bpf.Map(programs.map_fd("row_keys"), ctypes.c_uint32, RowKey)
+        self._rows = bpf.Map(programs.map_fd("rows"), ctypes.c_uint32, Row * cpus)
+        self._errors = bpf.Map(
+            programs.map_fd("errors"), ctypes.c_uint32, ctypes.c_uint64 * cpus
+        )
+        self._clocks = bpf.Map(
+            programs.map_fd("fallback_clocks"), ctypes.c_uint32, ctypes.c_uint64 * cpus
+        )
+        self._processes = bpf.Map(
+            programs.map_fd("processes"), ctypes.c_uint32, ProcessRecord
+        )
+        self._ended: dict[int, ProcessTally] = {}
+        self._totals = programs.scalars("totals")
+        self._config = bpf.Map(programs.map_fd("config"), ctypes.c_uint32, Config)
+
+    def configure(self, config: Config) -> None:
+        """Tell the programs whom to wait for."""
+        self._config[ctypes.c_uint32(0)] = config
+
+    def select(self, selection: Selection | None, vdso_functions: tuple[str, ...]) -> None:
+        """Mark, before anything is attached, what is counted and what the vDSO may issue."""
+        flags: defaultdict[tuple[Space, int], int] = defaultdict(int)
+        native = syscalls.numbers("x86_64")
+        for name in (*vdso_functions, *_INJECTED):
+            if name in native:
+                flags[Space.X86_64, native[name]] |= REF_VDSO
+        for name in vdso_functions:
+            if name in native:
+                # REF_VDSO on a fallback row: this number can be a fallback at all
+                flags[Space.FALLBACK, native[name]] |= REF_VDSO
+        for index, name in enumerate(CLOCKED):
+            flags[Space.FALLBACK, native[name]] |= REF_CLOCK | (REF_CLOCK_SET if index else 0)
+        if selection is not None:
+            for space in Space:
+                abi = _ABI.get(space, "x86_64")
+                for number in range(SPACE_NUMBERS):
+                    if not selection.admits(syscalls.name(abi, number)):
+                        flags[space, number] |= REF_SKIP
+            self._select_odd(selection)
+        for (space, number), value in flags.items():
+            index = ctypes.c_uint32(space * SPACE_NUMBERS + number)
+            self._refs[index] = ctypes.c_uint32(value)
+
+    def _select_odd(self, selection: Selection) -> None:
+        """Numbers beyond every table, where they are named one by one (``syscall_9999``)."""
+        for name in selection.names:
+            number = name.removeprefix("syscall_")
+            if number == name or int(number) in range(SPACE_NUMBERS):
+                continue
+            flag = 0 if selection.admits(name) else REF_SKIP
+            for space in (Space.X86_64, Space.I386, Space.X32):
+                self._odd_refs[RowKey(space, int(number))] = ctypes.c_uint32(flag)
+
+    def drain(self) -> Tally:
+        """Read everything."""
+        totals = {total: self._totals[ctypes.c_uint32(total)].value for total in Total}
+        keys = self._row_keys(totals[Total.ROWS])
+        skipped = sum(
+            bpf.recursion_misses(self._programs.program(name)) for name in self._counting
+        )
+        return Tally(
+            time.monotonic_ns(),
+            self._read_rows(keys),
+            self._fallback_clocks(),
+            totals,
+            skipped,
+            self._read_processes(),
+        )
+
+    def counts(self) -> tuple[int, int]:
+        """Read only what a line of life needs: calls so far, and fallbacks among them."""
+        total = fallbacks = 0
+        for index, (space, _) in self._row_keys(
+            self._totals[ctypes.c_uint32(Total.ROWS)].value
+        ).items():
+            count = sum(row.count for row in self._rows[ctypes.c_uint32(index)])
+            total += count
+            fallbacks += count if space == Space.FALLBACK else 0
+        return total, fallbacks
+
+    def _row_keys(self, allocated: int) -> dict[int, Key]:
+        keys = {}
+        for index in range(min(allocated, MAX_ROWS)):
+            key = self._keys[ctypes.c_uint32(index)]
+            keys[index] = (Space(key.space), int(key.nr))
+        return keys
+
+    def _read_rows(self, keys: Mapping[int, Key]) -> dict[Key, RowTally]:
+        errors: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        for packed, per_cpu in self._errors.items():
+            row, number = divmod(packed.value, 1 << 16)
+            errors[row][number] = sum(per_cpu)
+        rows: dict[Key, RowTally] = {}
+        for index, key in keys.items():
+            row = _row_tally(self._rows[ctypes.c_uint32(index)], errors[index])
+            # two CPUs that met a call at the same moment have a row each
+            rows[key] = _added(rows[key], row) if key in rows else row
+        return rows
+
+    def _fallback_clocks(self) -> dict[str, dict[int, int]]:
+        found: dict[str, dict[int, int]] = {}
+        for index, name in enumerate(CLOCKED):
+            found[name] = {}
+            for clock in range(CLOCKS):
+                count = sum(self._clocks[ctypes.c_uint32(index * CLOCKS + clock)])
+                if count:
+                    found[name][clock] = count
+        return found
+
+    def _read_processes(self) -> tuple[ProcessTally, ...]:
+        """Read the process table; what has ended is taken out, so that it never fills."""
+        alive: dict[int, ProcessTally] = {}
+        for key, record in list(self._processes.items()):
+            process = ProcessTally(
+                record.pid,
+                record.ppid,
+                record.comm.decode("utf-8", "surrogateescape"),
+                record.start_ns,
+                record.end_ns,
+            )
+            if record.end_ns:
+                self._ended[key.value] = process
+                self._processes.discard(key)
+            else:
+                alive[key.value] = process
+        every = {**self._ended, **alive}
+        return tuple(every[key] for key in sorted(every))
+
+
+def _row_tally(per_cpu: Any, errors: Mapping[int, int]) -> RowTally:
+    histogram: defaultdict[int, int] = defaultdict(int)
+    for row in per_cpu:
+        if row.count or row.total_ns or row.max_ns or any(row.histogram):
+            for bucket, count in enumerate(row.histogram):
+                if count:
+                    histogram[bucket] += count
+    smallest = max(row.min_ns_inverted for row in per_cpu)
+    return RowTally(
+        sum(row.count for row in per_cpu),
+        sum(row.total_ns for row in per_cpu),
+        2**64 - 1 - smallest if smallest else None,
+        max(row.max_ns for row in per_cpu) if smallest else None,
+        sum(row.restarted for row in per_cpu),
+        sum(row.filtered for row in per_cpu),
+        dict(sorted(histogram.items())),
+        dict(errors),
+    )
+
+
+def _added(one: RowTally, other: RowTally) -> RowTally:
+    mins = [row.min_ns for row in (one, other) if row.min_ns is not None]
+    maxes = [row.max_ns for row in (one, other) if row.max_ns is not None]
+    return RowTally(
+        one.count + other.count,
+        one.total_ns + other.total_ns,
+        min(mins, default=None),
+        max(maxes, default=None),
+        one.restarted + other.restarted,
+        one.filtered + other.filtered,
+        _sum(one.histogram, other.histogram),
+        _sum(one.errors, other.errors),
+    )
+
+
+def _sum(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
+    return {key: one.get(key, 0) + other.get(key, 0) for key in sorted({*one, *other})}

@@ -1,0 +1,93 @@
+"""The probes of one session: compiled for this kernel, attached, drained, detached."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from systrace import machine, probe
+from systrace.counters import Counters
+from systrace.layout import REF_SKIP, Config
+from systrace.options import TraceOptions
+from systrace.tally import Tally
+from systrace.vdso.image import Image
+
+_TRACEPOINTS: Final = {
+    "on_newtask": "task_newtask",
+    "on_exit": "sched_process_exit",
+    "on_exec": "sched_process_exec",
+    "on_sys_exit": "sys_exit",
+    "on_sys_enter": "sys_enter",
+}
+_FIRST_ENTER: Final = "on_first_enter"
+_SLOT_BITS: Final = 14
+_MOST_THREADS: Final = 32768
+
+
+class Counting:
+    """A context manager; nothing of it is left in the kernel when it is left."""
+
+    def __init__(self, options: TraceOptions, image: Image | None) -> None:
+        """Compile, load and attach. Raises UnsupportedError and PrivilegeError."""
+        selection = options.selection
+        skip_odd = selection is not None and not selection.admits("syscall_9999")
+        definitions: dict[str, int] = {
+            **probe.kernel_offsets(),
+            "SLOT_BITS": _SLOT_BITS,
+            "SPILL_SIZE": machine.most_threads(_MOST_THREADS),
+            "VDSO_SIZE": len(image.data) if image else 0,
+            "FOLLOW": int(options.follow),
+            "ODD_FLAGS": REF_SKIP if skip_odd else 0,
+        }
+        if options.counts_only:
+            definitions["COUNTS_ONLY"] = 1
+        self._links = probe.Links()
+        self._programs = probe.Programs(probe.COUNTING, definitions)
+        self._counters = Counters(self._programs, tuple(_TRACEPOINTS))
+        functions = tuple(function.name for function in image.functions) if image else ()
+        self._counters.select(selection, functions)
+
+    def __enter__(self) -> "Counting":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._links.close()
+        self._programs.close()
+
+    def await_exec(self, pid: int, secret: int) -> None:
+        """Attach, so that counting begins with the execve that starts ``pid``'s program."""
+        entry = os.stat(f"/proc/{pid}/ns/pid")  # noqa: PTH116 - a magic link, followed
+        numbers = _pid_numbers(pid)
+        self._counters.configure(
+            Config(
+                secret=secret,
+                pidns_dev=entry.st_dev,
+                pidns_ino=entry.st_ino,
+                target=numbers[-1],
+                level=len(numbers) - 1,
+            )
+        )
+        for program, tracepoint in _TRACEPOINTS.items():
+            self._links.attach(tracepoint, self._programs.program(program))
+        self._links.attach("sys_enter", self._programs.program(_FIRST_ENTER), _FIRST_ENTER)
+        self._links.attach_if_there("emulate_vsyscall", self._programs.program("on_vsyscall"))
+
+    def started(self) -> None:
+        """Detach what only the start needed."""
+        self._links.detach(_FIRST_ENTER)
+
+    def stop(self) -> None:
+        """Detach all probes; the counters stay readable."""
+        self._links.close()
+
+    def drain(self) -> Tally:
+        """Read all counters."""
+        return self._counters.drain()
+
+
+def _pid_numbers(pid: int) -> list[int]:
+    """A process's pid in our /proc's namespace and in each one below, up to its own (NSpid)."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
+        name, _, values = line.partition(":")
+        if name == "NSpid":
+            return [int(value) for value in values.split()]
+    return [pid]

@@ -1,0 +1,180 @@
+"""A saved report, read back; what is not one is refused with the place where it went wrong."""
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from systrace.errors import InputError
+from systrace.fields import Fields, shown
+from systrace.report import (
+    RING,
+    SCHEMA,
+    Bucket,
+    Call,
+    Exit,
+    Machine,
+    Probes,
+    Process,
+    Report,
+    Times,
+    Via,
+)
+from systrace.syscalls import signal_number
+
+
+def load(path: str) -> Report:
+    """Read the report in this file.
+
+    Raises InputError, which names the file, when it cannot be read or is no such report.
+    """
+    try:
+        text = Path(path).read_bytes().decode()
+    except OSError as error:
+        raise InputError(f"cannot read {path!r}: {error.strerror}") from error
+    except ValueError as error:
+        # Bytes that are no UTF-8, or a name with a NUL in it.
+        raise InputError(f"cannot read {path!r}: {error}") from error
+    try:
+        return from_document(_parsed(text))
+    except InputError as error:
+        raise InputError(f"{path!r} is not a systrace report: {error}") from error
+
+
+def from_document(document: Any) -> Report:
+    """Turn a ``systrace.report/1`` document, as json.loads gives it, into the report.
+
+    Keys that are not known are passed over, and so are totals that follow from the calls. The
+    mean of a process's row is its total over its count, to a tenth of a nanosecond.
+
+    Raises InputError for the first place that is wrong.
+    """
+    whole = Fields(document)
+    schema = whole.text("schema")
+    if schema != SCHEMA:
+        raise InputError(f"its schema is {shown(schema)}, and this systrace reads {SCHEMA!r}")
+    totals = whole.child("totals")
+    return Report(
+        command=whole.texts("command"),
+        exit=_exit(whole.child("exit")),
+        started=whole.text("started"),
+        elapsed_ns=whole.number("elapsed_ns"),
+        machine=_machine(whole.child("machine")),
+        probes=_probes(whole.child("probes")),
+        calls=tuple(_call(row) for row in whole.children("calls")),
+        process_count=totals.number("processes"),
+        thread_count=totals.number("threads"),
+        lost=totals.number("lost"),
+        processes=tuple(_process(row) for row in whole.children("processes")),
+        warnings=whole.texts("warnings"),
+        selected=whole.flag("selected"),
+    )
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_not_a_number)
+    except json.JSONDecodeError as error:
+        raise InputError(f"line {error.lineno}, column {error.colno}: {error.msg}") from error
+    except RecursionError as error:
+        raise InputError("its brackets are nested too deep") from error
+    except ValueError as error:
+        # int() refuses more than 4300 digits.
+        raise InputError(str(error)) from error
+
+
+def _not_a_number(constant: str) -> NoReturn:
+    raise InputError(f"{constant} is not JSON")
+
+
+def _exit(row: Fields) -> Exit:
+    code = row.number_or_none("code")
+    if not row.has("signal"):
+        return Exit(code=code)
+    try:
+        return Exit(code=code, signal=signal_number(row.text("signal")))
+    except ValueError:
+        row.refuse("signal", "the name of a signal")
+
+
+def _machine(row: Fields) -> Machine:
+    return Machine(
+        kernel=row.text("kernel"),
+        arch=row.text("arch"),
+        cpus=row.number("cpus"),
+        clocksource=row.text("clocksource"),
+    )
+
+
+def _probes(row: Fields) -> Probes:
+    return Probes(syscalls=row.text("syscalls"), vdso=row.text("vdso"))
+
+
+def _call(row: Fields) -> Call:
+    via = _via(row)
+    # Nobody saw a vDSO call return: its row says nothing of what became of it.
+    returned = via != "vdso"
+    return Call(
+        name=row.text("name"),
+        via=via,
+        abi=row.text("abi"),
+        count=row.number("count"),
+        unfinished=row.number("unfinished") if returned else 0,
+        filtered=row.number("filtered") if returned else 0,
+        restarted=row.number("restarted") if returned else 0,
+        errors=row.counts("errors") if returned else {},
+        by_clock=row.counts("by_clock") if row.has("by_clock") else {},
+        times=_times(row) if row.has("total_ns") else None,
+    )
+
+
+def _process_call(row: Fields) -> Call:
+    via = _via(row)
+    count = row.number("count")
+    times = None
+    if row.has("total_ns"):
+        total_ns = row.number("total_ns")
+        times = Times(total_ns=total_ns, mean_ns=round(total_ns / max(count, 1), 1))
+    return Call(
+        name=row.text("name"),
+        via=via,
+        abi=row.text("abi"),
+        count=count,
+        errors=row.counts("errors") if via != "vdso" else {},
+        times=times,
+    )
+
+
+def _via(row: Fields) -> Via:
+    via = row.text("via")
+    for known, ring in RING.items():
+        if known == via:
+            break
+    else:
+        row.refuse("via", f"one of {', '.join(RING)}")
+    if row.text("ring") != ring:
+        row.refuse("ring", f"{ring!r} for {via!r}")
+    return known
+
+
+def _times(row: Fields) -> Times:
+    buckets = row.buckets("histogram") if row.has("histogram") else ()
+    return Times(
+        total_ns=row.number("total_ns"),
+        mean_ns=row.real("mean_ns"),
+        min_ns=row.number_or_none("min_ns"),
+        max_ns=row.number_or_none("max_ns"),
+        p50_ns=row.number_or_none("p50_ns"),
+        p95_ns=row.number_or_none("p95_ns"),
+        p99_ns=row.number_or_none("p99_ns"),
+        histogram=tuple(Bucket(*bucket) for bucket in buckets),
+        estimated=row.flag("estimated"),
+    )
+
+
+def _process(row: Fields) -> Process:
+    return Process(
+        pid=row.number("pid"),
+        ppid=row.number("ppid"),
+        comm=row.text("comm"),
+        calls=tuple(_process_call(call) for call in row.children("calls")),
+    )

@@ -1,0 +1,27 @@
+"""The machine, as far as a report or the size of a map depends on it."""
+
+import os
+from pathlib import Path
+
+from systrace.report import Machine
+
+_CLOCKSOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+_THREADS_MAX = Path("/proc/sys/kernel/threads-max")
+
+
+def describe() -> Machine:
+    """Return what the report says of this machine; an unreadable clocksource is ``unknown``."""
+    uname = os.uname()
+    try:
+        clocksource = _CLOCKSOURCE.read_text(encoding="ascii").strip()
+    except OSError:
+        clocksource = "unknown"
+    return Machine(uname.release, uname.machine, os.cpu_count() or 1, clocksource)
+
+
+def most_threads(ceiling: int) -> int:
+    """Return how many threads can live at once, at most ``ceiling``."""
+    try:
+        return min(int(_THREADS_MAX.read_text(encoding="ascii")), ceiling)
+    except OSError:
+        return ceiling

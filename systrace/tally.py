@@ -1,0 +1,122 @@
+"""What was counted up to a moment: plain numbers, to be subtracted and reported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from systrace.layout import Space, Total
+
+Key = tuple[Space, int]
+Name = TypeVar("Name")
+
+
+@dataclass(frozen=True, slots=True)
+class RowTally:
+    """One row, all CPUs added up; ``histogram`` maps bucket index to count, times are ns.
+
+    ``finished`` is how many calls returned: the sum of the histogram.
+    """
+
+    count: int = 0
+    total_ns: int = 0
+    min_ns: int | None = None
+    max_ns: int | None = None
+    restarted: int = 0
+    filtered: int = 0
+    histogram: Mapping[int, int] = field(default_factory=dict)
+    errors: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> int:
+        """Calls that returned."""
+        return sum(self.histogram.values())
+
+    def since(self, earlier: "RowTally") -> "RowTally":
+        """Return what happened after ``earlier``; the extremes are then unknown."""
+        return RowTally(
+            self.count - earlier.count,
+            self.total_ns - earlier.total_ns,
+            None,
+            None,
+            self.restarted - earlier.restarted,
+            self.filtered - earlier.filtered,
+            subtract(self.histogram, earlier.histogram),
+            subtract(self.errors, earlier.errors),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessTally:
+    """One process; pids as systrace's pid namespace numbers them, ``end_ns`` 0 while it lives."""
+
+    pid: int
+    ppid: int
+    comm: str
+    start_ns: int
+    end_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Entries:
+    """Entries into vDSO functions: ``plain`` by name, ``clocked`` by name and clock id.
+
+    An id of 31 stands for every other one (``CLOCKS`` in shared.h).
+    """
+
+    plain: Mapping[str, int] = field(default_factory=dict)
+    clocked: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    def since(self, earlier: "Entries") -> "Entries":
+        """Return what happened after ``earlier``."""
+        none: Mapping[int, int] = {}
+        return Entries(
+            subtract(self.plain, earlier.plain),
+            {
+                name: subtract(counts, earlier.clocked.get(name, none))
+                for name, counts in self.clocked.items()
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """All counters at a moment (``at_ns``, CLOCK_MONOTONIC).
+
+    ``fallback_clocks`` maps ``clock_gettime`` and ``clock_getres`` to counts by clock id.
+    ``skipped`` counts program runs that the kernel skipped, of any process on the machine.
+    """
+
+    at_ns: int
+    rows: Mapping[Key, RowTally]
+    fallback_clocks: Mapping[str, Mapping[int, int]]
+    totals: Mapping[Total, int]
+    skipped: int
+    processes: tuple[ProcessTally, ...] = ()
+    entries: Entries = field(default_factory=Entries)
+
+    def since(self, earlier: "Tally") -> "Tally":
+        """Return what happened after ``earlier``."""
+        zero = RowTally()
+        none: Mapping[int, int] = {}
+        return Tally(
+            self.at_ns,
+            {key: row.since(earlier.rows.get(key, zero)) for key, row in self.rows.items()},
+            {
+                name: subtract(counts, earlier.fallback_clocks.get(name, none))
+                for name, counts in self.fallback_clocks.items()
+            },
+            {total: count - earlier.totals[total] for total, count in self.totals.items()},
+            self.skipped - earlier.skipped,
+            tuple(
+                process
+                for process in self.processes
+                if not process.end_ns or process.end_ns >= earlier.at_ns
+            ),
+            self.entries.since(earlier.entries),
+        )
+
+
+def subtract(now: Mapping[Name, int], before: Mapping[Name, int]) -> dict[Name, int]:
+    """Return the differences that are not zero."""
+    differences = {name: count - before.get(name, 0) for name, count in now.items()}
+    return {name: count for name, count in differences.items() if count}

@@ -1,0 +1,143 @@
+"""Trampolines patched into a held process, and the counters that they leave behind.
+
+Two injected calls map the block (see x86_64.py): a private page of code that is written through
+/proc/PID/mem, and shared counters that are opened through /proc/PID/map_files/. Neither needs a
+descriptor, a string or a writable code page in the target, and the counters outlive it.
+"""
+
+import mmap
+import os
+import struct
+from pathlib import Path
+from typing import Final
+
+from systrace.errors import UnsupportedError
+from systrace.tally import Entries
+from systrace.target.inject import NR_CLOSE, NR_MMAP, Injector
+from systrace.vdso import place, x86_64
+from systrace.vdso.image import AT_SYSINFO_EHDR
+from systrace.vdso.x86_64 import Plan
+
+_PROT_READ, _PROT_WRITE, _PROT_EXEC = 1, 2, 4
+_MAP_SHARED, _MAP_PRIVATE, _MAP_ANONYMOUS = 0x01, 0x02, 0x20
+_MAP_FIXED_NOREPLACE: Final = 0x100000
+_CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
+_STAT_START_BRK: Final = 46  # field 47 of /proc/PID/stat
+
+
+class UnpatchableError(UnsupportedError):
+    """This process cannot be patched; the reason completes 'not counted: '."""
+
+
+class CounterPages:
+    """The counters of one patched process, mapped into systrace."""
+
+    def __init__(self, plan: Plan, pages: mmap.mmap) -> None:
+        self._plan = plan
+        self._pages = pages
+
+    def read(self) -> Entries:
+        """Add up all shards."""
+        sums = [0] * (x86_64.SHARD_BYTES // 8)
+        shard_format = f"={len(sums)}Q"
+        for shard in range(x86_64.SHARDS):
+            values = struct.unpack_from(shard_format, self._pages, shard * x86_64.SHARD_BYTES)
+            sums = [total + value for total, value in zip(sums, values, strict=True)]
+        plain, clocked = {}, {}
+        for trampoline in self._plan.trampolines:
+            counters = sums[trampoline.counter : trampoline.counter + trampoline.counters]
+            name = trampoline.function.name
+            if len(counters) == 1:
+                plain[name] = counters[0]
+            else:
+                clocked[name] = {clock: count for clock, count in enumerate(counters) if count}
+        return Entries(plain, clocked)
+
+    def close(self) -> None:
+        """Unmap them here; the target keeps its own mapping."""
+        self._pages.close()
+
+
+def vdso_address(pid: int) -> int | None:
+    """Where the kernel put the vDSO, by the process's auxiliary vector; None without one."""
+    auxv = Path(f"/proc/{pid}/auxv").read_bytes()
+    for kind, value in struct.iter_unpack("=QQ", auxv[: len(auxv) // 16 * 16]):
+        if kind == AT_SYSINFO_EHDR:
+            return int(value)
+    return None
+
+
+def check_image(pid: int, plan: Plan, registers_cs: int) -> int:
+    """Return the vDSO's address; raises UnpatchableError if it is not the one we planned for."""
+    if registers_cs != _CS_64:
+        raise UnpatchableError("it is a 32-bit program")
+    base = vdso_address(pid)
+    if base is None:
+        raise UnpatchableError("it has no vDSO")
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        memory.seek(base)
+        if memory.read(len(plan.image.data)) != plan.image.data:
+            raise UnpatchableError("its vDSO is not the kernel's, or was changed already")
+    return base
+
+
+def patch(
+    pid: int, plan: Plan, vdso: int, injector: Injector, code_fd: int | None = None
+) -> CounterPages:
+    """Map code and counters into a held process and lead its vDSO's functions through them.
+
+    With ``code_fd``, the number of a file that both systrace and the target have open, the code
+    is mapped from there, and the target's descriptor closed. Raises UnpatchableError, with
+    nothing changed but perhaps an unused mapping.
+    """
+    mappings = place.parse_maps(
+        Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
+    )
+    block = place.choose(mappings, vdso, x86_64.BLOCK_BYTES, _start_brk(pid))
+    if block is None:
+        raise UnpatchableError("there is no room within 2 GiB of its vDSO")
+    code = plan.code_page(block, vdso)
+    counters = block + x86_64.PAGE
+    private = _MAP_PRIVATE | _MAP_FIXED_NOREPLACE
+    shared = _MAP_SHARED | _MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
+    read_execute, read_write = _PROT_READ | _PROT_EXEC, _PROT_READ | _PROT_WRITE
+    try:
+        if code_fd is None:
+            anonymous = private | _MAP_ANONYMOUS
+            injector.call(NR_MMAP, block, x86_64.PAGE, read_execute, anonymous, -1, 0)
+        else:
+            os.pwrite(code_fd, code, 0)
+            injector.call(NR_MMAP, block, x86_64.PAGE, read_execute, private, code_fd, 0)
+        injector.call(NR_MMAP, counters, x86_64.COUNTER_BYTES, read_write, shared, -1, 0)
+    except OSError as error:
+        raise UnpatchableError(f"it may not map memory: {error.strerror}") from error
+    finally:
+        if code_fd is not None:
+            injector.call(NR_CLOSE, code_fd)
+    pages = _open_counters(pid, counters)
+    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+        if code_fd is None:
+            memory.seek(block)
+            memory.write(code)
+        for trampoline in plan.trampolines:
+            memory.seek(vdso + trampoline.function.offset)
+            memory.write(plan.jump(trampoline, block, vdso))
+    return CounterPages(plan, pages)
+
+
+def _open_counters(pid: int, address: int) -> mmap.mmap:
+    end = address + x86_64.COUNTER_BYTES
+    try:
+        fd = os.open(f"/proc/{pid}/map_files/{address:x}-{end:x}", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        raise UnpatchableError(f"its counters cannot be opened: {error.strerror}") from error
+    try:
+        return mmap.mmap(fd, x86_64.COUNTER_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
+    finally:
+        os.close(fd)
+
+
+def _start_brk(pid: int) -> int:
+    """Where the heap begins, even before it is there; 0 if the kernel does not say."""
+    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
+    return int(fields[_STAT_START_BRK - 2])

@@ -1,0 +1,209 @@
+"""Trampolines for x86_64: a jump at each function's entry, a counter, and the way back.
+
+A trampoline counts, runs the instructions that the jump displaced, and jumps behind them. Code
+and counters are one block: the code page, then the counter pages. Counting is ``lock inc`` on a
+shard that a hash of the stack pointer picks, so that threads do not fight over one cache line.
+At a function's entry the System V ABI leaves rax, r10, r11 and the flags free.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from systrace.layout import CLOCKS
+from systrace.vdso.image import Function, Image
+
+PAGE: Final = 4096
+SHARDS: Final = 16
+SHARD_BYTES: Final = 1024
+COUNTER_BYTES: Final = SHARDS * SHARD_BYTES
+BLOCK_BYTES: Final = PAGE + COUNTER_BYTES
+
+STRIDE: Final = 256  # bytes of code for each trampoline
+MAX_FUNCTIONS: Final = PAGE // STRIDE
+BY_CLOCK: Final = ("clock_gettime", "clock_getres")  # their first argument is a clock id
+
+_JUMP_BYTES: Final = 5
+_NOP5: Final = b"\x0f\x1f\x44\x00\x00"  # what Linux 6.18 turns into a cheap uprobe
+_HASH: Final = 0x9E3779B1 - 2**32
+_STACK_SHIFT: Final = 12
+_BLOCK_AT: Final = 0x7000_0000_0000  # where code is encoded for, before it is fixed up
+_VDSO_AT: Final = _BLOCK_AT + 2**28  # far, so that no branch becomes a short one
+
+
+@dataclass(frozen=True, slots=True)
+class Trampoline:
+    """One function's share of the code page.
+
+    ``code`` is encoded for a block and a vDSO that lie ``_VDSO_AT - _BLOCK_AT`` apart; the four
+    bytes at each of ``fixups`` hold distances between the two, and are moved with them.
+    ``counter`` is the index, within a shard, of its first 64-bit counter.
+    """
+
+    function: Function
+    position: int
+    code: bytes
+    fixups: tuple[int, ...]
+    counter: int
+    counters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """All trampolines of an image, and why a function has none."""
+
+    image: Image
+    trampolines: tuple[Trampoline, ...]
+    refused: dict[str, str]
+
+    def code_page(self, block: int, vdso: int) -> bytes:
+        """Return the code for a block at ``block`` in a process with its vDSO at ``vdso``."""
+        page = bytearray(b"\xcc" * PAGE)
+        moved = (vdso - block) - (_VDSO_AT - _BLOCK_AT)
+        for trampoline in self.trampolines:
+            code = bytearray(trampoline.code)
+            for at in trampoline.fixups:
+                distance = int.from_bytes(code[at : at + 4], "little", signed=True) + moved
+                code[at : at + 4] = distance.to_bytes(4, "little", signed=True)
+            page[trampoline.position : trampoline.position + len(code)] = code
+        return bytes(page)
+
+    def jump(self, trampoline: Trampoline, block: int, vdso: int) -> bytes:
+        """Return the jump that goes to the function's entry."""
+        after = vdso + trampoline.function.offset + _JUMP_BYTES
+        distance = block + trampoline.position - after
+        return b"\xe9" + distance.to_bytes(4, "little", signed=True)
+
+
+def make_plan(image: Image) -> Plan:
+    """Write the trampolines of an image. A function that cannot be patched safely is refused."""
+    trampolines: list[Trampoline] = []
+    refused: dict[str, str] = {}
+    clock_counter, plain_counter = 0, len(BY_CLOCK) * CLOCKS
+    targets = _branch_targets(image)
+    for function in image.functions:
+        if len(trampolines) == MAX_FUNCTIONS:
+            refused[function.name] = "the code page is full"
+            continue
+        head = range(function.offset, function.offset + _JUMP_BYTES)
+        if any(target in head for target in targets):
+            refused[function.name] = "the vDSO itself branches to its first instructions"
+            continue
+        displaced = _displaced(image, function)
+        if displaced is None:
+            refused[function.name] = "its first instructions cannot be moved"
+            continue
+        clocked = function.name in BY_CLOCK
+        counter = clock_counter if clocked else plain_counter
+        position = len(trampolines) * STRIDE
+        code, fixups = _encode(displaced, position, counter, clocked=clocked)
+        if len(code) > STRIDE:
+            refused[function.name] = "its trampoline is too long"
+            continue
+        count = CLOCKS if clocked else 1
+        trampolines.append(Trampoline(function, position, code, fixups, counter, count))
+        if clocked:
+            clock_counter += CLOCKS
+        else:
+            plain_counter += 1
+    return Plan(image, tuple(trampolines), refused)
+
+
+def _decoder(data: bytes, ip: int) -> Any:
+    from iced_x86 import Decoder  # noqa: PLC0415 - 60 ms
+
+    return Decoder(64, data, ip=ip)
+
+
+def _branch_targets(image: Image) -> set[int]:
+    """Offsets that anything in the image's text branches or calls to."""
+    from iced_x86 import OpKind  # noqa: PLC0415
+
+    code = image.data[image.text.start : image.text.stop]
+    return {
+        instruction.near_branch_target
+        for instruction in _decoder(code, image.text.start)
+        if instruction.op_count and instruction.op0_kind == OpKind.NEAR_BRANCH64
+    }
+
+
+def _displaced(image: Image, function: Function) -> list[Any] | None:
+    """Instructions that the jump overwrites, decoded as if the vDSO were at ``_VDSO_AT``.
+
+    None if they are too few, invalid, or end the function or call before the jump's end.
+    """
+    from iced_x86 import Code, FlowControl  # noqa: PLC0415
+
+    code = image.data[function.offset : function.offset + function.size]
+    instructions: list[Any] = []
+    length = 0
+    for instruction in _decoder(code, _VDSO_AT + function.offset):
+        plain = instruction.flow_control in (
+            FlowControl.NEXT,
+            FlowControl.CONDITIONAL_BRANCH,
+        )
+        if instruction.code == Code.INVALID or not plain:
+            return None
+        instructions.append(instruction)
+        length += instruction.len
+        if length >= _JUMP_BYTES:
+            return instructions
+    return None
+
+
+def _encode(
+    displaced: list[Any], position: int, counter: int, *, clocked: bool
+) -> tuple[bytes, tuple[int, ...]]:
+    from iced_x86 import (  # noqa: PLC0415
+        BlockEncoder,
+        Code,
+        Instruction,
+        MemoryOperand,
+        OpKind,
+        Register,
+    )
+
+    start = _BLOCK_AT + position
+    counters = _BLOCK_AT + PAGE
+    create = Instruction.create_reg_reg, Instruction.create_reg_i32, Instruction.create_reg_mem
+    reg_reg, reg_i32, reg_mem = create
+    instructions = [
+        reg_reg(Code.MOV_R32_RM32, Register.EAX, Register.ESP),
+        reg_i32(Code.SHR_RM32_IMM8, Register.EAX, _STACK_SHIFT),
+        Instruction.create_reg_reg_i32(
+            Code.IMUL_R32_RM32_IMM32, Register.EAX, Register.EAX, _HASH
+        ),
+        reg_i32(Code.SHR_RM32_IMM8, Register.EAX, 32 - (SHARDS - 1).bit_length()),
+        reg_i32(Code.SHL_RM32_IMM8, Register.EAX, (SHARD_BYTES - 1).bit_length()),
+        reg_mem(Code.LEA_R64_M, Register.R11, MemoryOperand(Register.RIP, displ=counters)),
+    ]
+    index = Register.RAX
+    scale = 1
+    if clocked:
+        instructions += [
+            reg_reg(Code.ADD_R64_RM64, Register.R11, Register.RAX),
+            reg_i32(Code.MOV_R32_IMM32, Register.EAX, CLOCKS - 1),
+            reg_reg(Code.CMP_R32_RM32, Register.EDI, Register.EAX),
+            reg_reg(Code.CMOVB_R32_RM32, Register.EAX, Register.EDI),
+        ]
+        scale = 8
+    increment = Instruction.create_mem(
+        Code.INC_RM64, MemoryOperand(Register.R11, index, scale, counter * 8, 8)
+    )
+    increment.has_lock_prefix = True
+    back = Instruction.create_branch(Code.JMP_REL32_64, displaced[-1].next_ip)
+    encoder = BlockEncoder(64, fix_branches=True)
+    encoder.add_many([*instructions, increment, *displaced, back])
+    code = _NOP5 + encoder.encode(start + len(_NOP5))
+
+    # what follows the counting are the displaced instructions and the jump: all that leads out
+    decoder = _decoder(code, start)
+    fixups = []
+    for number, instruction in enumerate(decoder):
+        if number < len(instructions) + 2:
+            continue
+        offsets = decoder.get_constant_offsets(instruction)
+        if instruction.is_ip_rel_memory_operand:
+            fixups.append(instruction.ip - start + offsets.displacement_offset)
+        elif instruction.op_count and instruction.op0_kind == OpKind.NEAR_BRANCH64:
+            fixups.append(instruction.ip - start + offsets.immediate_offset)
+    return code, tuple(fixups)
