@@ -1,6 +1,7 @@
 """A saved report, read back; what is not one is refused with the place where it went wrong."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +21,8 @@ from systrace.report import (
     Via,
 )
 from systrace.syscalls import signal_number
+
+_VIAS: Mapping[str, Via] = {via: via for via in RING}
 
 
 def load(path: str) -> Report:
@@ -145,15 +148,11 @@ def _process_call(row: Fields) -> Call:
 
 
 def _via(row: Fields) -> Via:
-    via = row.text("via")
-    for known, ring in RING.items():
-        if known == via:
-            break
-    else:
-        row.refuse("via", f"one of {', '.join(RING)}")
-    if row.text("ring") != ring:
-        row.refuse("ring", f"{ring!r} for {via!r}")
-    return known
+    found = row.text("via")
+    via = _VIAS.get(found) or row.refuse("via", f"one of {', '.join(_VIAS)}")
+    if row.text("ring") != RING[via]:
+        row.refuse("ring", f"{RING[via]!r} for {via!r}")
+    return via
 
 
 def _times(row: Fields) -> Times:

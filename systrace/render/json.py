@@ -1,0 +1,148 @@
+"""The report as JSON; ``report.schema.json`` says what is in it, ``systrace.load`` reads it."""
+
+import json
+from typing import Any
+
+from systrace import __version__
+from systrace.report import SCHEMA, Call, Process, Report, Times
+from systrace.syscalls import signal_name
+
+_INDENT = "  "
+_COLUMNS = 100
+
+
+def render(report: Report) -> str:
+    r"""Write the document in ASCII, two spaces a level, ending with a newline.
+
+    Text from outside is escaped: control characters, and bytes that are no UTF-8 as ``\udc80``
+    to ``\udcff``, which is how ``os.fsdecode`` hands them over and ``os.fsencode`` takes them.
+    """
+    return _written(to_document(report), "") + "\n"
+
+
+def to_document(report: Report) -> dict[str, Any]:
+    """Shape the report as ``systrace.report/1``; times in ns, means to a tenth of one."""
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "systrace": __version__,
+        "command": list(report.command),
+        "exit": {
+            "code": report.exit.code,
+            "signal": None if report.exit.signal is None else signal_name(report.exit.signal),
+        },
+        "started": report.started,
+        "elapsed_ns": report.elapsed_ns,
+        "machine": {
+            "kernel": report.machine.kernel,
+            "arch": report.machine.arch,
+            "cpus": report.machine.cpus,
+            "clocksource": report.machine.clocksource,
+        },
+        "probes": {"syscalls": report.probes.syscalls, "vdso": report.probes.vdso},
+        "totals": {
+            "ring3_calls": report.ring_calls("3"),
+            "ring0_calls": report.ring_calls("3->0"),
+            "vdso_fallbacks": report.vdso_fallbacks,
+            "errors": report.errors,
+            "restarted": report.restarted,
+            "processes": report.process_count,
+            "threads": report.thread_count,
+            "lost": report.lost,
+        },
+        "calls": [_call(call) for call in report.calls],
+        "processes": [_process(process) for process in report.processes],
+        "warnings": list(report.warnings),
+    }
+    if report.selected:
+        document["selected"] = True
+    return document
+
+
+def _call(call: Call) -> dict[str, Any]:
+    row = _identity(call)
+    if call.by_clock:
+        row["by_clock"] = dict(call.by_clock)
+    if call.via == "vdso":
+        # Nobody saw the call return: a time is an estimate or there is none.
+        if call.times is not None and call.times.estimated:
+            row |= _times(call.times)
+        return row
+    row |= {
+        "unfinished": call.unfinished,
+        "filtered": call.filtered,
+        "restarted": call.restarted,
+        "errors": dict(call.errors),
+    }
+    if call.times is not None:
+        row |= _times(call.times)
+    return row
+
+
+def _identity(call: Call) -> dict[str, Any]:
+    return {
+        "name": call.name,
+        "via": call.via,
+        "ring": call.ring,
+        "abi": call.abi,
+        "count": call.count,
+    }
+
+
+def _times(times: Times) -> dict[str, Any]:
+    row = {
+        "total_ns": times.total_ns,
+        "min_ns": times.min_ns,
+        "max_ns": times.max_ns,
+        "mean_ns": round(times.mean_ns, 1),
+        "p50_ns": times.p50_ns,
+        "p95_ns": times.p95_ns,
+        "p99_ns": times.p99_ns,
+    }
+    shaped: dict[str, Any] = {key: value for key, value in row.items() if value is not None}
+    if times.estimated:
+        shaped["estimated"] = True
+    if times.histogram:
+        shaped["histogram"] = [[b.low_ns, b.high_ns, b.count] for b in times.histogram]
+    return shaped
+
+
+def _process(process: Process) -> dict[str, Any]:
+    return {
+        "pid": process.pid,
+        "ppid": process.ppid,
+        "comm": process.comm,
+        "calls": [_process_call(call) for call in process.calls],
+    }
+
+
+def _process_call(call: Call) -> dict[str, Any]:
+    """Shape a row of one process, kept small: there may be 10,000 processes."""
+    row = _identity(call)
+    if call.via == "vdso":
+        return row
+    row["errors"] = dict(call.errors)
+    if call.times is not None:
+        row["total_ns"] = call.times.total_ns
+    return row
+
+
+def _written(value: Any, indent: str) -> str:
+    """Like json.dumps, but what fits in a line stays in one: a row of a process, a bucket."""
+    deeper = indent + _INDENT
+    if isinstance(value, dict):
+        brackets = "{}"
+        parts = [f"{json.dumps(key)}: {_written(part, deeper)}" for key, part in value.items()]
+    elif isinstance(value, list):
+        brackets = "[]"
+        parts = [_written(part, deeper) for part in value]
+    else:
+        return json.dumps(value, allow_nan=False)
+    if _fits(parts, indent):
+        return brackets[0] + ", ".join(parts) + brackets[1]
+    lines = f",\n{deeper}".join(parts)
+    return f"{brackets[0]}\n{deeper}{lines}\n{indent}{brackets[1]}"
+
+
+def _fits(parts: list[str], indent: str) -> bool:
+    length = len(indent) + 2 + sum(len(part) + 2 for part in parts)
+    return length <= _COLUMNS and not any("\n" in part for part in parts)
