@@ -1,0 +1,201 @@
+"""What is said of a report in words: the headline, the verdict and the notes.
+
+Everything that came from outside is made printable here.
+"""
+
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from systrace.render import units
+from systrace.render.text import clip, columns, printable, wrap
+from systrace.report import Call, Exit, Report
+from systrace.syscalls import signal_name
+
+# These leave no reader in doubt: they never return.
+_NEVER_RETURN = frozenset({"exit", "exit_group"})
+
+# lib/vdso/gettimeofday.c: what reads the clocksource itself, and the clocks that need it.
+_READ_CLOCK = frozenset({"clock_gettime", "clock_gettime64", "gettimeofday"})
+_HIGH_RESOLUTION = frozenset(
+    {
+        "CLOCK_REALTIME",
+        "CLOCK_MONOTONIC",
+        "CLOCK_MONOTONIC_RAW",
+        "CLOCK_BOOTTIME",
+        "CLOCK_TAI",
+    }
+)
+_CPU_TIME = frozenset({"CLOCK_PROCESS_CPUTIME_ID", "CLOCK_THREAD_CPUTIME_ID"})
+
+# The clocksources with a VDSO_CLOCKMODE (arch/x86/include/asm/vdso/clocksource.h, arm64 alike).
+_READABLE_CLOCKSOURCES = frozenset(
+    {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"}
+)
+
+_SUBJECT_COLUMNS = 20
+_ERROR_LINES = 3
+_NAMED = 4
+
+
+def label(call: Call, report: Report) -> str:
+    """Name a call, and its ABI where that is not the machine's own: ``getpid [i386]``."""
+    name = printable(call.name)
+    return name if call.abi == report.machine.arch else f"{name} [{printable(call.abi)}]"
+
+
+def headline(report: Report, width: int) -> list[str]:
+    """Say what ran, how it ended and how far the counts can be trusted; the lines of it."""
+    facts = ", ".join(
+        (
+            _exit(report.exit),
+            units.duration(report.elapsed_ns),
+            _plural(report.process_count, "process", "processes"),
+            _plural(report.thread_count, "thread"),
+        )
+    )
+    if report.machine.clocksource:
+        facts += f"; clocksource {printable(report.machine.clocksource)}"
+    facts = f": {facts}; lost {units.count(report.lost)}"
+    # A long command is cut, but never to nothing: then the facts take a second line.
+    room = max(width - columns(facts), _SUBJECT_COLUMNS)
+    return wrap(clip(_subject(report), room) + facts, width)
+
+
+def verdict(report: Report) -> str:
+    """Say how many calls stayed in ring 3 and how many did not; never 0 for what nobody counted."""
+    stayed, entered = report.ring_calls("3"), report.ring_calls("3->0")
+    if not stayed and report.probes.vdso == "off":
+        return f"{_calls(entered)} entered ring 0; vDSO calls were not counted (--vdso off)."
+    if not stayed and report.probes.vdso == "none":
+        return f"{_calls(entered)} entered ring 0; the target has no vDSO."
+    if not stayed and not entered:
+        return "No call was counted."
+    return f"{_calls(stayed)} stayed in ring 3; {_none_or(entered)} entered ring 0."
+
+
+def lost(report: Report) -> str:
+    """Say loudly that counts are missing; empty when none are."""
+    if not report.lost:
+        return ""
+    return f"LOST: up to {_plural(report.lost, 'call')} missing from these counts."
+
+
+def left_out(rows: int, calls: int) -> str:
+    """Say what ``--top`` keeps out of a table."""
+    return (
+        f"Left out by --top: {_plural(calls, 'call')} in {_plural(rows, 'row')}; "
+        "the totals include them."
+    )
+
+
+def notes(report: Report, width: int) -> Iterator[str]:
+    """Everything worth knowing about the rows, a paragraph each, to be wrapped at ``width``."""
+    for call in report.calls:
+        if call.via == "vdso-fallback":
+            yield from _fallbacks(call, report)
+    if returns := " ".join(_returns(report, width)):
+        yield returns
+    if report.selected:
+        yield "A selection (-e) left calls out: the totals are of the selected calls."
+    for warning in report.warnings:
+        yield f"Warning: {printable(warning)}"
+    if times := _times(report):
+        yield times
+
+
+def _subject(report: Report) -> str:
+    if report.command:
+        return printable(shlex.join(report.command))
+    named = [f"{process.comm} ({process.pid})" for process in report.processes[:_NAMED]]
+    more = len(report.processes) - len(named)
+    return printable(", ".join(named)) + (f" and {more} more" if more else "") or "attached"
+
+
+def _exit(ended: Exit) -> str:
+    if ended.signal is not None:
+        return f"killed by {signal_name(ended.signal)}"
+    return "still running" if ended.code is None else f"exit {ended.code}"
+
+
+def _fallbacks(call: Call, report: Report) -> Iterator[str]:
+    """Say why calls that entered the vDSO needed the kernel, as far as that can be known."""
+    cpu_time = sum(count for clock, count in call.by_clock.items() if clock in _CPU_TIME)
+    unreadable = _unreadable(call, report.machine.clocksource)
+    source = printable(report.machine.clocksource)
+    reasons = (
+        (cpu_time, "CPU-time clocks always need the kernel"),
+        (unreadable, f"clocksource {source} cannot be read in ring 3"),
+        (call.count - cpu_time - unreadable, "the vDSO left it to the kernel"),
+    )
+    for count, reason in reasons:
+        if count > 0:
+            times = "once" if count == 1 else f"{units.count(count)} times"
+            yield f"{label(call, report)} fell back {times}: {reason}."
+
+
+def _unreadable(call: Call, clocksource: str) -> int:
+    """How many calls needed a clocksource that only the kernel can read."""
+    readable = not clocksource or clocksource in _READABLE_CLOCKSOURCES
+    if readable or call.name not in _READ_CLOCK:
+        return 0
+    if not call.by_clock:
+        return call.count
+    return sum(count for clock, count in call.by_clock.items() if clock in _HIGH_RESOLUTION)
+
+
+def _returns(report: Report, width: int) -> Iterator[str]:
+    """How calls came back, where it was not with success."""
+    errors: Counter[str] = Counter()
+    unfinished: Counter[str] = Counter()
+    filtered: Counter[str] = Counter()
+    for call in report.calls:
+        name = label(call, report)
+        errors.update({f"{name} {printable(error)}": n for error, n in call.errors.items()})
+        if call.name not in _NEVER_RETURN:
+            unfinished[name] += call.unfinished
+        filtered[name] += call.filtered
+    if any(errors.values()):
+        yield _listed("Errors", errors, width)
+    if report.restarted:
+        yield f"Restarted after a signal: {units.count(report.restarted)}."
+    if any(unfinished.values()):
+        yield _listed("Unfinished at the end", unfinished, width)
+    if any(filtered.values()):
+        yield _listed("Answered by a seccomp filter, not counted", filtered, width)
+
+
+def _listed(title: str, counts: Mapping[str, int], width: int) -> str:
+    """List the largest counts first, as many as three lines take."""
+    ranked = sorted((-count, name) for name, count in counts.items() if count)
+    items = [f"{name} {units.count(-negative)}" for negative, name in ranked]
+    text = f"{title}: {', '.join(items)}."
+    shown = len(items)
+    while shown > 1 and len(wrap(text, width)) > _ERROR_LINES:
+        # Straight to about three lines first: there may be hundreds.
+        fitting = shown * (_ERROR_LINES + 1) * width // len(text)
+        shown = min(shown - 1, max(fitting, 1))
+        text = f"{title}: {', '.join(items[:shown])}, and {len(items) - shown} more."
+    return text
+
+
+def _times(report: Report) -> str:
+    estimated = {call.times.estimated for call in report.calls if call.times is not None}
+    if estimated == {True}:
+        return "Times marked ~ are estimated."
+    if not estimated:
+        return ""
+    text = "Times are wall clock, waiting included, summed over threads"
+    return text + ("; ~ is estimated." if True in estimated else ".")
+
+
+def _calls(number: int) -> str:
+    return _plural(number, "call") if number else "No call"
+
+
+def _none_or(number: int) -> str:
+    return units.count(number) if number else "none"
+
+
+def _plural(number: int, one: str, many: str = "") -> str:
+    return f"{units.count(number)} {one if number == 1 else many or one + 's'}"
