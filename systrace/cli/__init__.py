@@ -37,10 +37,7 @@ class Verbs(click.Group):
         cmd_name: str,
     ) -> click.Command | None:
         """Load this verb; None where there is none such."""
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = getattr(import_module(f"systrace.cli.{cmd_name}"), cmd_name)
-        return command
+        return _load(cmd_name) if cmd_name in VERBS else None
 
     def format_commands(
         self,
@@ -104,11 +101,17 @@ def _dispatch(arguments: Sequence[str]) -> None:
 def _corrected(error: click.UsageError, arguments: Sequence[str]) -> str:
     from systrace.cli import habits  # noqa: PLC0415  as in _refuse
 
-    if error.ctx is None or error.ctx.command is systrace:
-        from systrace.cli.run import run  # noqa: PLC0415  as in _refuse
+    # Not by error.ctx: click's parser leaves that out of some.
+    verb = arguments[0] if arguments and arguments[0] in VERBS else "run"
+    command = _load(verb)
+    if verb in arguments[:1]:
+        return habits.correct(error, command, verb, arguments[1:])
+    return habits.without_verb(command, tuple(VERBS), arguments)
 
-        return habits.without_verb(run, tuple(VERBS), arguments)
-    return habits.correct(error, error.ctx.command, arguments[0], arguments[1:])
+
+def _load(verb: str) -> click.Command:
+    command: click.Command = getattr(import_module(f"systrace.cli.{verb}"), verb)
+    return command
 
 
 def _refuse(message: str, status: int) -> int:

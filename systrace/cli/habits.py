@@ -16,11 +16,16 @@ from systrace.errors import UsageError
 _EXAMPLE = ("ls", "/usr/bin")
 # Options of strace and ltrace that ask for what a report always holds.
 _ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
+_FOLLOWS = "-f follows children; a format is asked for with -F:"
 _PID = ("-p", "--pid", "--attach")
 
 
 def correct(error: click.UsageError, command: click.Command, verb: str, rest: Sequence[str]) -> str:
     """Say what is wrong with ``verb rest``, and the line to paste; ``command`` has the options."""
+    for place, word in enumerate(rest):
+        if word.startswith("-f") and word[2:] in FORMATS and isinstance(error, click.NoSuchOption):
+            meant = split(command, verb, (*rest[:place], "-F", word[2:], *rest[place + 1 :]))
+            return _with(_FOLLOWS, _example(meant))
     line = split(command, verb, rest)
     if isinstance(error, click.NoSuchOption):
         return _no_such_option(error, line)
@@ -44,7 +49,7 @@ def refuse_meant_format(line: Line) -> None:
     wanted, *command = line.command
     if wanted in FORMATS and shutil.which(wanted) is None:
         meant = replace(line.swap(last, Word("-F", None, wanted)), command=tuple(command))
-        raise UsageError(_with("-f follows children; a format is asked for with -F:", meant))
+        raise UsageError(_with(_FOLLOWS, _example(meant)))
 
 
 def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[str]) -> str:
@@ -58,7 +63,7 @@ def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[s
         return _options_first(run, line)
     name = line.command[0]
     if name == "help":
-        return f"there is no verb help; its option is:\n  {launcher.call(('--help',))}"
+        return f"there is no verb help, but an option:\n  {launcher.call(('--help',))}"
     close = get_close_matches(name, verbs, n=1, cutoff=0.6)
     if close and shutil.which(name) is None:
         inner = split(run, close[0], line.command[1:])
@@ -80,7 +85,9 @@ def _options_first(run: click.Command, line: Line) -> str:
     strange = next((word.spelling for word in line.words if _strange(word)), None)
     if strange is not None:
         return f"there is no option {strange}; those there are:\n  {launcher.call(('--help',))}"
-    return _with("a verb comes first, options behind it:", _example(_known(line)))
+    known = _known(line)
+    dropped = "" if known == line else "; a report always has counts and times"
+    return _with(f"a verb comes first, options behind it{dropped}:", _example(known))
 
 
 def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
@@ -89,8 +96,6 @@ def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
         return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
     if _is_attach(wrong):
         return _no_attach()
-    if (meant := _glued_format(line)) is not None:
-        return _with("-f follows children; a format is asked for with -F:", _example(meant))
     if wrong.spelling in _ALWAYS:
         said = f"{line.verb} has no {wrong.spelling}: a report always has counts and times:"
         return _with(said, _example(_known(line)))
@@ -116,17 +121,6 @@ def _near(error: click.NoSuchOption, wrong: Word) -> list[str]:
     ]
     begins = [spelling for spelling in known if spelling.startswith(wrong.spelling)]
     return begins or get_close_matches(wrong.spelling, known, n=1)
-
-
-def _glued_format(line: Line) -> Line | None:
-    """``-fjson`` arrives as -f -j -s -o -n: the letters behind -f, put together again."""
-    for place, word in enumerate(line.words):
-        letters = "".join(" ".join(other)[1:] for other in line.words[place + 1 :])
-        for wanted in FORMATS:
-            if word.spelling == "-f" and letters.startswith(wanted):
-                words = (*line.words[:place], Word("-F", None, wanted))
-                return replace(line, words=words)
-    return None
 
 
 def _wrong_use(error: click.BadOptionUsage, line: Line) -> str:

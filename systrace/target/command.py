@@ -89,7 +89,7 @@ def _not_found(name: str, path: str) -> str:
         return f"command not found: {_spelled(name)}; did you mean {_spelled('./' + name)}?"
     if "SUDO_UID" in os.environ:
         return (
-            f"command not found: {_spelled(name)} is not in sudo's PATH, {path}; "
+            f"command not found: {_spelled(name)} is not in sudo's PATH ({path}); "
             'sudo env "PATH=$PATH" … keeps yours'
         )
     return f"command not found: {_spelled(name)}"
