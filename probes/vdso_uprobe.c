@@ -4,7 +4,7 @@
  */
 #define BPF_LICENSE Dual MIT/GPL
 
-#include "arch_x86_64.h"
+#include "shared.h"
 #include <asm/ptrace.h>
 
 BPF_ARRAY(entries, u64, MAX_FUNCTIONS * CLOCKS);
