@@ -33,7 +33,6 @@ _READABLE_CLOCKSOURCES = frozenset(
     {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"}
 )
 
-_SUBJECT_COLUMNS = 20
 _ERROR_LINES = 3
 _NAMED = 4
 
@@ -56,10 +55,12 @@ def headline(report: Report, width: int) -> list[str]:
     )
     if report.machine.clocksource:
         facts += f"; clocksource {printable(report.machine.clocksource)}"
-    facts = f": {facts}; lost {units.count(report.lost)}"
-    # A long command is cut, but never to nothing: then the facts take a second line.
-    room = max(width - columns(facts), _SUBJECT_COLUMNS)
-    return wrap(clip(_subject(report), room) + facts, width)
+    facts += f"; lost {units.count(report.lost)}"
+    subject = _subject(report)
+    whole = f"{subject}: {facts}"
+    if columns(whole) <= width:
+        return [whole]
+    return [f"{clip(subject, width - 1)}:", *wrap(facts, width)]
 
 
 def verdict(report: Report) -> str:
