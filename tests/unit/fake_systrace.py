@@ -1,0 +1,50 @@
+"""systrace with a session that traces nothing: it runs the command, and hands out made reports.
+
+``FAKE`` holds a JSON list of ``[kind, elapsed in seconds]`` to come before the final report. The
+command is started as a shell would, with every descriptor that is not close-on-exec.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from systrace import privilege, session
+from systrace.cli import main
+from systrace.options import RunOptions
+from systrace.report import Call, Exit, Machine, Probes, Report
+
+
+def report(seconds: float = 1.5, end: Exit | None = None) -> Report:
+    return Report(
+        command=("./goapp",),
+        exit=end or Exit(),
+        started="2026-11-22T10:00:00Z",
+        elapsed_ns=int(seconds * 1e9),
+        machine=Machine("6.18.44", "x86_64", 2, "tsc"),
+        probes=Probes("raw_tracepoint", "patch"),
+        calls=(
+            Call("clock_gettime", "vdso", "x86_64", 2_000_152),
+            Call("futex", "syscall", "x86_64", 29),
+        ),
+        process_count=1,
+        thread_count=4,
+        lost=0,
+    )
+
+
+def run(options: RunOptions) -> Iterator[session.Snapshot]:
+    for kind, seconds in json.loads(os.environ.get("FAKE", "[]")):
+        if kind == "crash":
+            raise ValueError("the engine\nbroke \x1b[31m")
+        yield session.Snapshot(kind, report(seconds))
+    status = subprocess.run(options.command, close_fds=False, check=False).returncode
+    end = Exit(signal=-status) if status < 0 else Exit(code=status)
+    yield session.Snapshot("final", report(2.5, end))
+
+
+if __name__ == "__main__":
+    privilege.suffices = lambda _: True
+    session.run = run
+    sys.exit(main(sys.argv[1:]))

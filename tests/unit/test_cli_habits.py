@@ -1,0 +1,136 @@
+"""What people type by habit gets a line that they can paste, and that line is accepted."""
+
+import shlex
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from systrace import cli, launcher, session
+from systrace.cli import options
+from systrace.errors import NotFoundError
+from systrace.options import RunOptions
+from systrace.output import Format
+
+EXAMPLE = "ls /usr/bin"
+
+TYPED = {
+    "": f"run {EXAMPLE}",
+    "./app args -x": "run ./app args -x",
+    "strace-like -c ./app": "run strace-like -c ./app",
+    "-c ./app": "run ./app",
+    "-o x ./app": "run -o x ./app",
+    "-o x run -q ./app": "run -o x -q ./app",
+    "-p 1234": f"run {EXAMPLE}",
+    "--pid=1234": f"run {EXAMPLE}",
+    "attach 1234": f"run {EXAMPLE}",
+    "1234": f"run {EXAMPLE}",
+    "rnu -q ls": "run -q ls",
+    "help": "--help",
+    "--verson": "--help",
+    "run": f"run {EXAMPLE}",
+    "run --": f"run {EXAMPLE}",
+    "run -o x.json": f"run -o x.json {EXAMPLE}",
+    "run -o ls": "run -o report.json ls",
+    "run -f json ./app -n 5": "run -F json ./app -n 5",
+    "run -f json": f"run -F json {EXAMPLE}",
+    "run -fjson ./app": "run -F json ./app",
+    "run -ftable ./app": "run -F table ./app",
+    "run --outptu x ls": "run --output x ls",
+    "run --no-folow ls": "run --no-follow ls",
+    "run --intervall=2 ls": "run --interval 2 ls",
+    "run -c ls -c": "run ls -c",
+    "run -p 12": f"run {EXAMPLE}",
+    "run --zzz ls": "run --help",
+    "run -d 5 ls": "run --help",
+    "run -n x ls": "run -n 10 ls",
+    "run -qn0 ls": "run -q -n 10 ls",
+    "run -n 5 -n x ls": "run -n 5 -n 10 ls",
+    "run -i 1d ls": "run -i 10s ls",
+    "run -S tottal ls": "run -S total ls",
+    "run -F csv ls": "run -F table ls",
+    "run --vdso breakpoint ls": "run --vdso auto ls",
+    "run --output": f"run --output report.json {EXAMPLE}",
+    "run -e": f"run -e openat,%network {EXAMPLE}",
+    "run -u": f"run -u root {EXAMPLE}",
+    "run --quiet=1 ls": "run --quiet ls",
+    "run --follow=signal ls": "run --follow ls",
+    "run -n x -- -odd": "run -n 10 -- -odd",
+}
+
+
+@pytest.fixture(autouse=True)
+def _one_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launcher, "call", lambda words: launcher.quoted(("systrace", *words)))
+
+
+@pytest.mark.parametrize("typed", TYPED)
+def test_a_habit_gets_the_line_to_paste(typed: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(shlex.split(typed)) == 125
+    out, err = capfd.readouterr()
+    assert out == ""
+    said, pasted = err.splitlines()
+    assert said.startswith("systrace: ")
+    assert pasted == f"  systrace {TYPED[typed]}"
+
+
+@pytest.mark.parametrize("line", sorted({line for line in TYPED.values() if "-" in line}))
+def test_the_line_to_paste_is_accepted(
+    line: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def run(_: RunOptions) -> None:
+        raise NotFoundError("started")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr("systrace.privilege.effective", lambda: ~0)
+    monkeypatch.setattr("systrace.target.user.resolve", lambda _: None)
+    accepted = 0 if "--help" in line else 127
+    assert cli.main(shlex.split(line)) == accepted
+    capfd.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("-p 1234", "cannot attach to a running process yet"),
+        ("run -o ls", "-o took ls for its file"),
+        ("run -n x ls", "-n/--top takes a number of rows, 1 or more, not x:"),
+        ("run --output", "-o/--output lacks its FILE:"),
+        ("run -S x ls", "takes count, errors, total, mean, p99, max or name, not x:"),
+        ("run --quiet=1 ls", "-q/--quiet takes no value:"),
+        ("-c ls", "a report always has counts and times"),
+    ],
+)
+def test_the_first_line_says_what_is_wrong(
+    typed: str, said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cli.main(shlex.split(typed))
+    assert said in capfd.readouterr().err.splitlines()[0]
+
+
+def test_a_hostile_word_reaches_no_terminal(capfd: pytest.CaptureFixture[str]) -> None:
+    cli.main(["\x1b[31m\n./app", "b c"])
+    err = capfd.readouterr().err
+    assert "\x1b" not in err
+    assert err.splitlines()[1] == r"  systrace run $'\x1b[31m\x0a./app' 'b c'"
+
+
+def test_json_may_be_a_command_after_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "json").write_text("#!/bin/sh\n")
+    (tmp_path / "json").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("systrace.privilege.effective", lambda: ~0)
+    seen = []
+
+    def run(wanted: RunOptions) -> None:
+        seen.append(wanted.command)
+        raise NotFoundError("started")
+
+    monkeypatch.setattr(session, "run", run)
+    assert cli.main(["run", "-f", "json", "x"]) == 127
+    assert seen == [("json", "x")]
+
+
+def test_the_formats_on_offer_are_those_there_are() -> None:
+    assert get_args(Format) == options.FORMATS

@@ -1,0 +1,306 @@
+"""The verb run, end to end, with a session that traces nothing."""
+
+import json
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+Fake = Sequence[tuple[str, float]]
+FAKE = Path(__file__).with_name("fake_systrace.py")
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SUDO_", "COLUMNS", "TERM"))}
+    return {**kept, "PYTHONPATH": str(ROOT), **more}
+
+
+def systrace(
+    *arguments: str,
+    fake: Fake = (),
+    redirected: str = "",
+    env: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run it, its streams redirected as a shell would."""
+    command = [sys.executable, str(FAKE), *arguments]
+    if redirected:
+        command = ["sh", "-c", f'"$@" {redirected}', "sh", *command]
+    return subprocess.run(
+        command,
+        env=environment(FAKE=json.dumps(fake), **(env or {})),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_the_table_goes_to_standard_error_and_standard_output_is_the_commands() -> None:
+    done = systrace("run", "echo", "hello")
+    assert done.stdout == "hello\n"
+    assert "clock_gettime" in done.stderr
+    assert done.returncode == 0
+
+
+def test_options_end_at_the_command() -> None:
+    done = systrace("run", "-q", "printf", "%s\n", "-q", "-n", "5", "--", "--output")
+    assert done.stdout.split() == ["-q", "-n", "5", "--", "--output"]
+    assert done.stderr == ""
+
+
+def test_two_dashes_end_the_options() -> None:
+    assert systrace("run", "-q", "--", "echo", "--", "x").stdout == "-- x\n"
+
+
+def test_quiet_drops_the_table_and_keeps_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "report.json"
+    done = systrace("run", "-q", "-o", str(file), "true", fake=[("interval", 1)])
+    assert done.stderr == ""
+    assert json.loads(file.read_text())["schema"] == "systrace.report/1"
+
+
+def test_a_file_is_written_as_well_as_often_as_it_is_given(tmp_path: Path) -> None:
+    files = [tmp_path / "a.json", tmp_path / "b.txt", tmp_path / "c"]
+    done = systrace("run", *(word for file in files for word in ("-o", str(file))), "true")
+    assert "clock_gettime" in done.stderr
+    assert json.loads(files[0].read_text())["elapsed_ns"] == 2_500_000_000
+    assert "stayed in ring 3" in files[1].read_text()
+    assert files[1].read_text() == files[2].read_text()
+    assert sorted(tmp_path.iterdir()) == files
+
+
+def test_standard_output_gets_the_format_that_standard_error_gets() -> None:
+    done = systrace("run", "-q", "-F", "json", "-o", "-", "true")
+    assert json.loads(done.stdout)["exit"] == {"code": 0, "signal": None}
+
+
+def test_json_on_standard_error_is_nothing_but_json() -> None:
+    done = systrace("run", "-F", "json", "true")
+    assert json.loads(done.stderr)["command"] == ["./goapp"]
+
+
+def test_each_interval_is_printed_with_the_time_it_covers_and_the_file_gets_the_whole(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "r.json"
+    fake = [("interval", 1), ("interval", 1)]
+    done = systrace("run", "-i", "1s", "-o", str(file), "true", fake=fake)
+    assert [line for line in done.stderr.splitlines() if line.startswith("elapsed")] == [
+        "elapsed 0.0 s to 1.0 s:",
+        "elapsed 1.0 s to 2.0 s:",
+        "elapsed 2.5 s, the whole run:",
+    ]
+    assert json.loads(file.read_text())["elapsed_ns"] == 2_500_000_000
+
+
+def test_a_report_that_was_asked_for_is_printed_even_when_quiet() -> None:
+    done = systrace("run", "-q", "true", fake=[("asked", 1.5), ("interval", 1)])
+    assert done.stderr.startswith("so far, elapsed 1.5 s:\n")
+    assert done.stderr.count("clock_gettime") == systrace("run", "true").stderr.count(
+        "clock_gettime"
+    )
+
+
+def test_it_ends_with_the_status_of_the_command() -> None:
+    assert systrace("run", "sh", "-c", "exit 7").returncode == 7
+
+
+@pytest.mark.parametrize("name", ["TERM", "KILL", "INT", "PIPE", "SEGV", "QUIT", "XFSZ", "RTMIN"])
+def test_it_dies_by_the_signal_of_the_command(name: str, tmp_path: Path) -> None:
+    done = systrace(
+        "run", "-o", str(tmp_path / "r.json"), "sh", "-c", f"ulimit -c 0; kill -{name} $$"
+    )
+    assert done.returncode == -getattr(signal, f"SIG{name}")
+    assert "clock_gettime" in done.stderr
+    assert (tmp_path / "r.json").exists()
+
+
+def test_death_by_signal_leaves_no_core_of_ours(tmp_path: Path) -> None:
+    command = [sys.executable, str(FAKE), "run", "sh", "-c", "ulimit -c 0; kill -SEGV $$"]
+    shell = 'ulimit -S -c "$(ulimit -H -c)"; cd "$0" && exec "$@"'
+    child = os.posix_spawn(
+        "/bin/sh",
+        ["sh", "-c", shell, str(tmp_path), *command],
+        environment(),
+        file_actions=[(os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0)],
+    )
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGSEGV
+    assert not os.WCOREDUMP(status)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_lost_report_costs_125_when_the_command_succeeded_and_the_table_stays() -> None:
+    done = systrace("run", "-o", "/dev/full", "true")
+    assert done.returncode == 125
+    assert "clock_gettime" in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "systrace: cannot write /dev/full: No space left on device"
+    )
+
+
+def test_a_lost_report_does_not_hide_how_the_command_failed() -> None:
+    done = systrace("run", "-o", "/dev/full", "sh", "-c", "exit 7")
+    assert done.returncode == 7
+    assert "cannot write /dev/full" in done.stderr
+
+
+def test_one_lost_report_costs_no_other(tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    assert systrace("run", "-o", "/dev/full", "-o", str(file), "true").returncode == 125
+    assert json.loads(file.read_text())
+
+
+def test_a_closed_pipe_behind_o_dash_is_refused_in_one_line() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, str(FAKE), "run", "-q", "-o", "-", "true"]
+    done = subprocess.run(
+        command, env=environment(), stdout=writer, stderr=subprocess.PIPE, check=False
+    )
+    os.close(writer)
+    assert done.returncode == 125
+    assert done.stderr == b"systrace: cannot write standard output: Broken pipe\n"
+
+
+def test_nothing_is_started_when_a_file_cannot_be_written(tmp_path: Path) -> None:
+    done = systrace("run", "-o", str(tmp_path / "no" / "r.json"), "touch", str(tmp_path / "x"))
+    assert done.returncode == 125
+    assert done.stderr == (
+        f"systrace: cannot write {tmp_path}/no/r.json: No such file or directory\n"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_engine_that_fails_leaves_no_file_and_no_traceback(tmp_path: Path) -> None:
+    done = systrace("run", "-o", str(tmp_path / "r.json"), "true", fake=[("crash", 0)])
+    assert done.returncode == 125
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("systrace: internal error: ValueError: the engine broke ")
+    assert done.stderr.endswith("; set SYSTRACE_TRACEBACK=1 to see where\n")
+    assert "\x1b" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_traceback_is_there_for_whoever_asks() -> None:
+    done = systrace("run", "true", fake=[("crash", 0)], env={"SYSTRACE_TRACEBACK": "1"})
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize("shell", ["2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_error_changes_nothing_for_the_command(shell: str, tmp_path: Path) -> None:
+    file = tmp_path / "r.json"
+    done = systrace("run", "-o", str(file), "sh", "-c", "exit 3", redirected=shell)
+    assert done.returncode == 3
+    assert done.stderr == ""
+    # The descriptor that was free did not become the file's.
+    assert json.loads(file.read_text())
+
+
+def test_a_closed_pipe_at_standard_error_is_no_error() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, str(FAKE), "run", "sh", "-c", "exit 3"]
+    done = subprocess.run(command, env=environment(), stderr=writer, check=False)
+    os.close(writer)
+    assert done.returncode == 3
+
+
+def test_a_full_disk_behind_standard_error_is_one() -> None:
+    assert systrace("run", "true", redirected="2>/dev/full").returncode == 125
+
+
+def test_closed_standard_output_cannot_take_a_report() -> None:
+    done = systrace("run", "-o", "-", "true", redirected=">&-")
+    assert done.returncode == 125
+    assert done.stderr == "systrace: cannot write standard output: Bad file descriptor\n"
+
+
+def test_the_command_inherits_no_descriptor_of_ours(tmp_path: Path) -> None:
+    code = (
+        "import fcntl\n"
+        "def ok(n):\n"
+        "    try: return fcntl.fcntl(n, fcntl.F_GETFD) >= 0\n"
+        "    except OSError: return False\n"
+        "print(*(n for n in range(256) if ok(n)))"
+    )
+    plain = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    files = ["-o", str(tmp_path / "a.json"), "-o", "/dev/null", "-o", "-"]
+    done = systrace("run", "-q", *files, sys.executable, "-c", code)
+    assert done.stdout.encode().startswith(plain.stdout)
+
+
+def test_a_closed_stream_is_closed_for_the_command_too() -> None:
+    probe = "import os,sys\ntry: os.fstat(0)\nexcept OSError: sys.exit(9)"
+    assert systrace("run", "-q", sys.executable, "-c", probe, redirected="<&-").returncode == 9
+
+
+def test_the_report_of_a_redirected_stream_is_appended_not_put_over_it(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    command = ["sh", "-c", "echo first >&2"]
+    done = systrace("run", "-q", "-o", "/dev/stderr", *command, redirected=f'2>"{log}"')
+    assert done.returncode == 0
+    assert log.read_text().startswith("first\n")
+    assert "clock_gettime" in log.read_text()
+
+
+def on_a_terminal(*arguments: str, shell: str, fake: Fake) -> tuple[str, int]:
+    """Run with a controlling terminal; what appeared there, and the exit status."""
+    env = environment(FAKE=json.dumps(fake), TERM="xterm")
+    child, terminal = pty.fork()
+    if child == 0:
+        command = ["sh", "-c", f'"$@" {shell}', "sh", sys.executable, str(FAKE), *arguments]
+        os.execvpe("sh", command, env)  # noqa: S606  it is a shell
+    shown = b""
+    while select.select([terminal], (), (), 20)[0]:
+        try:
+            data = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not data:
+            break
+        shown += data
+    os.close(terminal)
+    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+PROGRESS = [("progress", 12.3), ("progress", 13.3)]
+LINE = "elapsed 12 s, 2,000,152 calls in ring 3, 29 in ring 0"
+
+
+def test_life_shows_on_a_terminal_that_the_command_does_not_write_to(tmp_path: Path) -> None:
+    shell = f'>"{tmp_path}/out" 2>"{tmp_path}/err"'
+    shown, status = on_a_terminal("run", "true", shell=shell, fake=PROGRESS)
+    assert status == 0
+    assert shown.startswith(f"\r{LINE}\r")
+    # Overwritten in place, and gone at the end.
+    assert shown.endswith("\r" + " " * len(LINE) + "\r")
+    assert LINE not in (tmp_path / "err").read_text()
+
+
+@pytest.mark.parametrize("shell", [">out", "2>err"])
+def test_life_does_not_show_on_a_terminal_that_the_command_writes_to(
+    shell: str, tmp_path: Path
+) -> None:
+    env_shell = f'{shell[:-3]}"{tmp_path}/file"'
+    shown, _ = on_a_terminal("run", "true", shell=env_shell, fake=PROGRESS)
+    assert "elapsed" not in shown
+
+
+def test_life_does_not_show_when_quiet(tmp_path: Path) -> None:
+    shell = f'>"{tmp_path}/out" 2>"{tmp_path}/err"'
+    assert on_a_terminal("run", "-q", "true", shell=shell, fake=PROGRESS) == ("", 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
+def test_u_names_nobody_who_does_not_exist() -> None:
+    done = systrace("run", "-u", "nosuchuser", "true")
+    assert done.returncode == 125
+    assert "there is no user 'nosuchuser'" in done.stderr
