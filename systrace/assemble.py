@@ -80,7 +80,7 @@ def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
         processes=tuple(
             Process(process.pid, process.ppid, process.comm) for process in tally.processes
         ),
-        warnings=(*facts.warnings, *_warnings(tally, facts)),
+        warnings=(*facts.warnings, *_warnings(tally)),
         selected=facts.selection is not None,
     )
 
@@ -104,8 +104,7 @@ def _ring0_calls(tally: Tally, facts: Facts) -> list[Call]:
                 filtered=row.filtered,
                 restarted=row.restarted,
                 errors={
-                    syscalls.errno_name(errno): count
-                    for errno, count in sorted(row.errors.items())
+                    syscalls.errno_name(errno): count for errno, count in sorted(row.errors.items())
                 },
                 by_clock=_named(clocks),
                 times=times(row) if facts.with_times else None,
@@ -137,9 +136,7 @@ def _vdso_calls(tally: Tally, facts: Facts) -> list[Call]:
 
 def _named(clocks: Mapping[int, int]) -> dict[str, int]:
     named = {
-        _CLOCKS.get(clock, f"CLOCK_{clock}"): count
-        for clock, count in clocks.items()
-        if count > 0
+        _CLOCKS.get(clock, f"CLOCK_{clock}"): count for clock, count in clocks.items() if count > 0
     }
     return dict(sorted(named.items(), key=lambda item: (-item[1], item[0])))
 
@@ -190,7 +187,7 @@ def _percentile(  # noqa: PLR0913, PLR0917 - a sum over all of them
     return high
 
 
-def _warnings(tally: Tally, facts: Facts) -> list[str]:
+def _warnings(tally: Tally) -> list[str]:
     warnings = []
     lost = tally.totals
     if tally.skipped:
@@ -211,13 +208,6 @@ def _warnings(tally: Tally, facts: Facts) -> list[str]:
         warnings.append(f"{lost[Total.LOST_ERRORS]} errors were not kept: too many kinds at once")
     if lost[Total.LOST_PROCESSES]:
         warnings.append(
-            f"{lost[Total.LOST_PROCESSES]} processes are counted, and not listed: "
-            "too many at once"
-        )
-    if facts.probes.vdso in ("patch", "uprobe") and lost[Total.EXECS]:
-        programs = "program" if lost[Total.EXECS] == 1 else "programs"
-        warnings.append(
-            f"{lost[Total.EXECS]} {programs} started by the target: "
-            "their vDSO calls were not counted"
+            f"{lost[Total.LOST_PROCESSES]} processes are counted, and not listed: too many at once"
         )
     return warnings

@@ -9,7 +9,7 @@ import os
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 _NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 
@@ -26,8 +26,8 @@ _RECURSION_MISSES = 208
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
 
-Key = TypeVar("Key", bound="ctypes._CData")
-Value = TypeVar("Value", bound="ctypes._CData")
+Key = TypeVar("Key", bound=Any)  # a ctypes scalar or structure
+Value = TypeVar("Value", bound=Any)
 
 
 def _bpf(command: int, attributes: bytes) -> int:
@@ -73,7 +73,7 @@ class Map(Generic[Key, Value]):
 
     def get(self, key: Key) -> Value | None:
         """Return a copy of the value, or None if the map has no such key."""
-        value = self._value()
+        value: Value = self._value()
         try:
             self._element(_MAP_LOOKUP_ELEM, key, value, 0)
         except OSError as error:
@@ -102,7 +102,7 @@ class Map(Generic[Key, Value]):
                 raise
 
     def items(self) -> Iterator[tuple[Key, Value]]:
-        """Yield the entries of a hash, which may change meanwhile: keys that vanish are left out."""
+        """Yield the entries of a hash, which may change meanwhile; what vanishes is left out."""
         previous: Key | None = None
         while True:
             key = self._key()
@@ -129,4 +129,4 @@ def recursion_misses(program_fd: int) -> int:
     info = ctypes.create_string_buffer(_PROG_INFO_BYTES)
     attributes = struct.pack("=IIQ", program_fd, len(info), ctypes.addressof(info))
     _bpf(_OBJ_GET_INFO_BY_FD, attributes)
-    return int.from_bytes(info[_RECURSION_MISSES : _RECURSION_MISSES + 8], "little")
+    return int(struct.unpack_from("=Q", info, _RECURSION_MISSES)[0])

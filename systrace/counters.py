@@ -24,7 +24,7 @@ from systrace.layout import (
 )
 from systrace.options import Selection
 from systrace.probe import Programs
-from systrace.tally import Key, ProcessTally, RowTally, Tally
+from systrace.tally import Key, ProcessTally, RowTally, Tally, add
 
 CLOCKED: Final = ("clock_gettime", "clock_getres")  # the order of the fallback_clocks map
 _INJECTED: Final = ("mmap", "close", "munmap")  # what systrace itself may inject
@@ -42,15 +42,11 @@ class Counters:
         self._odd_refs = bpf.Map(programs.map_fd("odd_refs"), RowKey, ctypes.c_uint32)
         self._keys = bpf.Map(programs.map_fd("row_keys"), ctypes.c_uint32, RowKey)
         self._rows = bpf.Map(programs.map_fd("rows"), ctypes.c_uint32, Row * cpus)
-        self._errors = bpf.Map(
-            programs.map_fd("errors"), ctypes.c_uint32, ctypes.c_uint64 * cpus
-        )
+        self._errors = bpf.Map(programs.map_fd("errors"), ctypes.c_uint32, ctypes.c_uint64 * cpus)
         self._clocks = bpf.Map(
             programs.map_fd("fallback_clocks"), ctypes.c_uint32, ctypes.c_uint64 * cpus
         )
-        self._processes = bpf.Map(
-            programs.map_fd("processes"), ctypes.c_uint32, ProcessRecord
-        )
+        self._processes = bpf.Map(programs.map_fd("processes"), ctypes.c_uint32, ProcessRecord)
         self._ended: dict[int, ProcessTally] = {}
         self._totals = programs.scalars("totals")
         self._config = bpf.Map(programs.map_fd("config"), ctypes.c_uint32, Config)
@@ -61,17 +57,7 @@ class Counters:
 
     def select(self, selection: Selection | None, vdso_functions: tuple[str, ...]) -> None:
         """Mark, before anything is attached, what is counted and what the vDSO may issue."""
-        flags: defaultdict[tuple[Space, int], int] = defaultdict(int)
-        native = syscalls.numbers("x86_64")
-        for name in (*vdso_functions, *_INJECTED):
-            if name in native:
-                flags[Space.X86_64, native[name]] |= REF_VDSO
-        for name in vdso_functions:
-            if name in native:
-                # REF_VDSO on a fallback row: this number can be a fallback at all
-                flags[Space.FALLBACK, native[name]] |= REF_VDSO
-        for index, name in enumerate(CLOCKED):
-            flags[Space.FALLBACK, native[name]] |= REF_CLOCK | (REF_CLOCK_SET if index else 0)
+        flags = _vdso_flags(vdso_functions)
         if selection is not None:
             for space in Space:
                 abi = _ABI.get(space, "x86_64")
@@ -80,8 +66,8 @@ class Counters:
                         flags[space, number] |= REF_SKIP
             self._select_odd(selection)
         for (space, number), value in flags.items():
-            index = ctypes.c_uint32(space * SPACE_NUMBERS + number)
-            self._refs[index] = ctypes.c_uint32(value)
+            ref = ctypes.c_uint32(space * SPACE_NUMBERS + number)
+            self._refs[ref] = ctypes.c_uint32(value)
 
     def _select_odd(self, selection: Selection) -> None:
         """Numbers beyond every table, where they are named one by one (``syscall_9999``)."""
@@ -97,9 +83,7 @@ class Counters:
         """Read everything."""
         totals = {total: self._totals[ctypes.c_uint32(total)].value for total in Total}
         keys = self._row_keys(totals[Total.ROWS])
-        skipped = sum(
-            bpf.recursion_misses(self._programs.program(name)) for name in self._counting
-        )
+        skipped = sum(bpf.recursion_misses(self._programs.program(name)) for name in self._counting)
         return Tally(
             time.monotonic_ns(),
             self._read_rows(keys),
@@ -108,17 +92,6 @@ class Counters:
             skipped,
             self._read_processes(),
         )
-
-    def counts(self) -> tuple[int, int]:
-        """Read only what a line of life needs: calls so far, and fallbacks among them."""
-        total = fallbacks = 0
-        for index, (space, _) in self._row_keys(
-            self._totals[ctypes.c_uint32(Total.ROWS)].value
-        ).items():
-            count = sum(row.count for row in self._rows[ctypes.c_uint32(index)])
-            total += count
-            fallbacks += count if space == Space.FALLBACK else 0
-        return total, fallbacks
 
     def _row_keys(self, allocated: int) -> dict[int, Key]:
         keys = {}
@@ -134,9 +107,9 @@ class Counters:
             errors[row][number] = sum(per_cpu)
         rows: dict[Key, RowTally] = {}
         for index, key in keys.items():
-            row = _row_tally(self._rows[ctypes.c_uint32(index)], errors[index])
+            found = _row_tally(self._rows[ctypes.c_uint32(index)], errors[index])
             # two CPUs that met a call at the same moment have a row each
-            rows[key] = _added(rows[key], row) if key in rows else row
+            rows[key] = _added(rows[key], found) if key in rows else found
         return rows
 
     def _fallback_clocks(self) -> dict[str, dict[int, int]]:
@@ -169,6 +142,22 @@ class Counters:
         return tuple(every[key] for key in sorted(every))
 
 
+def _vdso_flags(functions: tuple[str, ...]) -> defaultdict[tuple[Space, int], int]:
+    """Flag the numbers that a vDSO function may issue, and those that systrace injects."""
+    flags: defaultdict[tuple[Space, int], int] = defaultdict(int)
+    native = syscalls.numbers("x86_64")
+    for name in (*functions, *_INJECTED):
+        if name in native:
+            flags[Space.X86_64, native[name]] |= REF_VDSO
+    for name in functions:
+        if name in native:
+            # on a fallback row the flag says that this number can be a fallback at all
+            flags[Space.FALLBACK, native[name]] |= REF_VDSO
+    for index, name in enumerate(CLOCKED):
+        flags[Space.FALLBACK, native[name]] |= REF_CLOCK | (REF_CLOCK_SET if index else 0)
+    return flags
+
+
 def _row_tally(per_cpu: Any, errors: Mapping[int, int]) -> RowTally:
     histogram: defaultdict[int, int] = defaultdict(int)
     for row in per_cpu:
@@ -199,10 +188,6 @@ def _added(one: RowTally, other: RowTally) -> RowTally:
         max(maxes, default=None),
         one.restarted + other.restarted,
         one.filtered + other.filtered,
-        _sum(one.histogram, other.histogram),
-        _sum(one.errors, other.errors),
+        add(one.histogram, other.histogram),
+        add(one.errors, other.errors),
     )
-
-
-def _sum(one: Mapping[int, int], other: Mapping[int, int]) -> dict[int, int]:
-    return {key: one.get(key, 0) + other.get(key, 0) for key in sorted({*one, *other})}

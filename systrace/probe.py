@@ -130,7 +130,7 @@ def _is_open(fd: int) -> bool:
 
 def _first_error(log: Any) -> str:
     log.seek(0)
-    lines = log.read().decode("utf-8", "replace").splitlines()
+    lines: list[str] = log.read().decode("utf-8", "replace").splitlines()
     interesting = [line for line in lines if "error" in line.lower() or "R0" in line]
     return (interesting or lines or ["no message"])[0].strip()
 
@@ -158,7 +158,7 @@ class Programs:
         with _captured_stderr() as log:
             try:
                 self._module = bcc.BPF(text=text, cflags=flags)
-            except Exception as error:  # noqa: BLE001 - bcc raises nothing narrower
+            except Exception as error:  # bcc raises nothing narrower
                 raise _refusal("bcc could not compile the probes", error, log) from error
         self._lib = bcc.lib
 
@@ -168,7 +168,7 @@ class Programs:
             with _captured_stderr() as log:
                 try:
                     self._programs[name] = self._module.load_func(name, kind).fd
-                except Exception as error:  # noqa: BLE001 - bcc raises nothing narrower
+                except Exception as error:  # bcc raises nothing narrower
                     raise _refusal(f"the kernel refused program {name}", error, log) from error
         return self._programs[name]
 

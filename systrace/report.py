@@ -14,6 +14,9 @@ SCHEMA = "systrace.report/1"
 Via = Literal["vdso", "vdso-fallback", "syscall", "vsyscall"]
 Ring = Literal["3", "3->0"]
 
+# values of Probes.vdso for which a missing vDSO row is no zero
+UNCOUNTED = frozenset({"off", "uncounted"})
+
 RING: Mapping[Via, Ring] = {
     "vdso": "3",
     "vdso-fallback": "3->0",
@@ -118,8 +121,10 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Probes:
-    """What counted: ``syscalls`` is ``raw_tracepoint``; ``vdso`` is ``patch``, ``uprobe``,
-    ``breakpoint``, ``off`` or ``none`` (the process has no vDSO).
+    """What counted.
+
+    ``syscalls`` is ``raw_tracepoint``; ``vdso`` is ``patch``, ``uprobe``, ``breakpoint``, ``off``,
+    ``none`` (there is no vDSO) or ``uncounted`` (a warning says why).
     """
 
     syscalls: str

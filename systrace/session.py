@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -13,11 +12,12 @@ from typing import Final, Literal
 from systrace import assemble, machine
 from systrace.assemble import Facts
 from systrace.counting import Counting
+from systrace.layout import Total
 from systrace.options import RunOptions, Snapshots
 from systrace.report import Exit, Probes, Report
 from systrace.tally import Tally
 from systrace.target.command import find
-from systrace.target.inject import TargetDiedError
+from systrace.target.follow import Alone, Tree
 from systrace.target.launch import Command, Held, inherited_environment, signals_blocked
 from systrace.target.user import Identity, resolve
 from systrace.vdso.count import VdsoCount
@@ -52,18 +52,27 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         stack.callback(target.abandon)
         image = vdso.load()
         counting = stack.enter_context(Counting(options.trace, image))
-        secret = secrets.randbits(64)
-        counting.await_exec(target.pid, secret)
-        status = target.start()
+        counting.await_exec(target.pid, vdso.secret)
+        tree = _tree(target.pid, vdso, options)
+        tree.status = target.start()
         counting.started()
-        if status is None:
-            status = _release(target, vdso, secret)
-        watch = _Watch(counting, vdso, _facts(options, vdso))
-        yield from watch.snapshots(target, status, options.snapshots)
+        if tree.status is None:
+            tree.start()
+            target.released()
+        watch = _Watch(counting, vdso, tree, _facts(options, vdso))
+        yield from watch.snapshots(target, options.snapshots)
         counting.stop()
+        tree.release()
         final = watch.final()
         _discard_signals()
     yield final
+
+
+def _tree(pid: int, vdso: VdsoCount, options: RunOptions) -> Tree | Alone:
+    """Follow under ptrace only where new images have to be prepared."""
+    if vdso.follows:
+        return Tree(pid, vdso, children=options.trace.follow)
+    return Alone(pid)
 
 
 def _command(options: RunOptions) -> tuple[Command, Identity | None]:
@@ -76,20 +85,12 @@ def _command(options: RunOptions) -> tuple[Command, Identity | None]:
     return Command(file, options.command, environment), identity
 
 
-def _release(target: Held, vdso: VdsoCount, secret: int) -> int | None:
-    """Prepare the target and let it run; returns its wait status if it died before that."""
-    try:
-        target.release(vdso.prepare(target.pid, secret))
-    except TargetDiedError as died:
-        target.lost()
-        return died.status
-    return None
-
-
 def _facts(options: RunOptions, vdso: VdsoCount) -> Facts:
     return Facts(
         command=options.command,
-        started=datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        started=datetime.now(timezone.utc)
+        .isoformat(timespec="milliseconds")
+        .replace("+00:00", "Z"),
         started_ns=time.monotonic_ns(),
         machine=machine.describe(),
         probes=Probes("raw_tracepoint", vdso.mode),
@@ -101,32 +102,32 @@ def _facts(options: RunOptions, vdso: VdsoCount) -> Facts:
 class _Watch:
     """The running target's counters, and how it ended."""
 
-    def __init__(self, counting: Counting, vdso: VdsoCount, facts: Facts) -> None:
+    def __init__(
+        self, counting: Counting, vdso: VdsoCount, tree: Tree | Alone, facts: Facts
+    ) -> None:
         self._counting = counting
         self._vdso = vdso
+        self._tree = tree
         self._facts = facts
-        self._status: int | None = None
 
-    def snapshots(
-        self, target: Held, status: int | None, when: Snapshots
-    ) -> Iterator[Snapshot]:
-        """Yield what is due until the target has ended; a status says that it already has."""
+    def snapshots(self, target: Held, when: Snapshots) -> Iterator[Snapshot]:
+        """Yield what is due until the target has ended."""
         interval = _Ticks(when.interval_s, self._facts.started_ns)
         progress = _Ticks(when.progress_s, self._facts.started_ns)
         before: Tally | None = None
-        while status is None:
+        busy = True
+        while self._tree.status is None:
             due_ns = min(interval.due_ns, progress.due_ns)
-            number = _next_signal(target, due_ns)
-            status = target.poll()
+            number = _next_signal(target, 0 if busy else due_ns)
+            busy = self._tree.step(due_ns)
             if number == signal.SIGUSR1:
                 yield Snapshot("asked", self._report(self._drain()))
-            if status is None and interval.passed():
+            if self._tree.status is None and interval.passed():
                 now = self._drain()
                 yield Snapshot("interval", self._interval(now, before))
                 before = now
-            if status is None and progress.passed():
+            if self._tree.status is None and progress.passed():
                 yield Snapshot("progress", self._report(self._drain()))
-        self._status = status
 
     def final(self) -> Snapshot:
         """Return the whole run, once the target has ended and the probes are detached."""
@@ -140,11 +141,22 @@ class _Watch:
         return replace(self._counting.drain(), entries=self._vdso.read())
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
-        warnings = [*self._vdso.warnings]
-        if self._status is not None and (disagreement := self._vdso.disagreement()):
-            warnings.append(disagreement)
-        facts = replace(self._facts, exit=_exit(self._status), warnings=tuple(warnings))
+        warnings = self._vdso.warnings()
+        status = self._tree.status
+        if status is not None:
+            warnings += self._checks(tally)
+        facts = replace(self._facts, exit=_exit(status), warnings=tuple(warnings))
         return assemble.report(tally, facts, since_ns)
+
+    def _checks(self, tally: Tally) -> list[str]:
+        """Hold the ways of counting against each other, once all is over."""
+        disagreement = self._vdso.disagreement()
+        warnings = [disagreement] if disagreement else []
+        missed = tally.totals[Total.EXECS] + 1 - self._tree.images
+        if self._vdso.follows and missed > 0:
+            programs = "1 program" if missed == 1 else f"{missed:,} programs"
+            warnings.append(f"vDSO calls of {programs} were not counted: not stopped in time")
+        return warnings
 
     def _interval(self, now: Tally, before: Tally | None) -> Report:
         if before is None:

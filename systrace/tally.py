@@ -66,6 +66,17 @@ class Entries:
     plain: Mapping[str, int] = field(default_factory=dict)
     clocked: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
 
+    def plus(self, other: "Entries") -> "Entries":
+        """Add two counts up."""
+        none: Mapping[int, int] = {}
+        return Entries(
+            add(self.plain, other.plain),
+            {
+                name: add(self.clocked.get(name, none), other.clocked.get(name, none))
+                for name in {**self.clocked, **other.clocked}
+            },
+        )
+
     def since(self, earlier: "Entries") -> "Entries":
         """Return what happened after ``earlier``."""
         none: Mapping[int, int] = {}
@@ -120,3 +131,8 @@ def subtract(now: Mapping[Name, int], before: Mapping[Name, int]) -> dict[Name, 
     """Return the differences that are not zero."""
     differences = {name: count - before.get(name, 0) for name, count in now.items()}
     return {name: count for name, count in differences.items() if count}
+
+
+def add(one: Mapping[Name, int], other: Mapping[Name, int]) -> dict[Name, int]:
+    """Return the sums, in the order in which the names come."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}

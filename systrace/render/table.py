@@ -6,7 +6,7 @@ from systrace.options import TableOptions
 from systrace.render import units, wording
 from systrace.render.columns import Line, fit
 from systrace.render.text import printable, wrap
-from systrace.report import Call, Report, Ring, Times
+from systrace.report import UNCOUNTED, Call, Report, Ring, Times
 
 # Narrower terminals get lines of this length: two counts and a name need it.
 _NARROWEST = 40
@@ -166,7 +166,7 @@ def _total(report: Report, ring: Ring) -> dict[str, str]:
     total = units.duration(sum(times.total_ns for times in measured)) if measured else "-"
     estimated = any(times.estimated for times in measured)
     count = report.ring_calls(ring)
-    uncounted = ring == "3" and not count and report.probes.vdso == "off"
+    uncounted = ring == "3" and not count and report.probes.vdso in UNCOUNTED
     return {
         "calls": "-" if uncounted else units.count(count),
         "errs": "" if ring == "3" else units.count(report.errors),

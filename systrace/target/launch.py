@@ -137,24 +137,14 @@ class Held:
             )
         raise NotExecutableError(f"cannot run {file}: {reason}")
 
-    def release(self, pending_signal: int = 0) -> None:
-        """Let the prepared target run, untraced."""
-        ptrace.detach(self.pid, pending_signal)
-        self._ours = False
-
-    def lost(self) -> None:
-        """Note that the target ended, and was waited for, before it was released."""
+    def released(self) -> None:
+        """Note that somebody else looks after it from now on: it ends in its own time."""
         self._ours = False
 
     def send(self, number: int) -> None:
         """Send the target a signal; one that has ended, and is not waited for yet, gets none."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
-
-    def poll(self) -> int | None:
-        """Return the wait status if the target has ended, None while it runs."""
-        pid, status = os.waitpid(self.pid, os.WNOHANG)
-        return status if pid else None
 
     def abandon(self) -> None:
         """End a child that was never released; one that was is left alone."""

@@ -1,6 +1,8 @@
 """Counting vDSO calls in whichever mode was asked for, or the best that works (``auto``)."""
 
 import os
+import secrets
+from collections import Counter
 from typing import Final
 
 from systrace.errors import UnsupportedError
@@ -9,6 +11,7 @@ from systrace.ptrace import get_registers
 from systrace.tally import Entries
 from systrace.target.inject import Injector
 from systrace.vdso import image, x86_64
+from systrace.vdso.images import ImageCounters
 from systrace.vdso.patch import CounterPages, UnpatchableError, check_image, patch
 from systrace.vdso.uprobe import UprobeCounters, code_file
 
@@ -19,7 +22,8 @@ class VdsoCount:
     """The vDSO side of a session; a context manager.
 
     ``mode`` is what the report says: ``patch``, ``uprobe``, ``off``, ``none`` (there is no vDSO)
-    or ``uncounted``. ``lent_fd`` is a file that the target needs across its exec, or None.
+    or ``uncounted`` (the first program could not be). ``secret`` marks what it injects.
+    ``lent_fd`` is a file that the target needs across its exec, or None.
     """
 
     def __init__(self, asked: VdsoMode) -> None:
@@ -27,12 +31,14 @@ class VdsoCount:
             raise UnsupportedError(f"--vdso {asked} is not there yet; use --vdso patch")
         self._asked = asked
         self.mode = _MODES[asked]
-        self.warnings: list[str] = []
+        self.secret = secrets.randbits(64)
         self.lent_fd = code_file() if self.mode == "uprobe" else None
         self._plan: x86_64.Plan | None = None
-        self._pages: CounterPages | None = None
+        self._images = ImageCounters()
+        self._first: int | None = None
+        self._uncounted: Counter[str] = Counter()
         self._uprobes: UprobeCounters | None = None
-        self._image: image.Image | None = None
+        self._uprobed: CounterPages | None = None
 
     def __enter__(self) -> "VdsoCount":
         return self
@@ -40,8 +46,7 @@ class VdsoCount:
     def __exit__(self, *_: object) -> None:
         if self._uprobes is not None:
             self._uprobes.close()
-        if self._pages is not None:
-            self._pages.close()
+        self._images.close()
         if self.lent_fd is not None:
             os.close(self.lent_fd)
 
@@ -54,33 +59,55 @@ class VdsoCount:
         if data is None:
             self._refuse("none", "this kernel runs without a vDSO")
             return None
-        self._image = image.parse(data)
+        found = image.parse(data)
         if self.mode in ("patch", "uprobe"):
-            self._plan = x86_64.make_plan(self._image)
-            for name, reason in self._plan.refused.items():
-                self.warnings.append(f"vDSO calls of {name} were not counted: {reason}")
+            self._plan = x86_64.make_plan(found)
             if self.lent_fd is not None:
                 self._uprobes = UprobeCounters(self._plan, self.lent_fd)
-        return self._image
+        return found
 
-    def prepare(self, pid: int, secret: int) -> int:
-        """Patch a target that is held at the exit of its exec; returns a signal to hand it.
+    @property
+    def follows(self) -> bool:
+        """Whether new images have to be prepared."""
+        return self._plan is not None
 
-        Raises UnsupportedError if a mode was named that this target does not allow.
+    def prepare(self, pid: int) -> int:
+        """Patch a process that is held at the exit of its exec; returns a signal to hand it.
+
+        Raises UnsupportedError if a mode was named that the first one does not allow.
         """
+        self.forget(pid)
         if self._plan is None:
             return 0
+        first = self._first is None
+        self._first = self._first or pid
         try:
             base = check_image(pid, self._plan, get_registers(pid).cs)
             address = base + self._plan.image.syscall_offset
-            with Injector(pid, address, secret) as injector:
-                self._pages = patch(pid, self._plan, base, injector, self.lent_fd)
+            lent = self.lent_fd if first else None
+            with Injector(pid, address, self.secret) as injector:
+                pages = patch(pid, self._plan, base, injector, lent)
         except UnpatchableError as error:
-            self._refuse("uncounted", str(error))
+            self._unpatchable(str(error), first=first)
             return 0
-        if self._uprobes is not None:
+        self._images.add(pid, pages)
+        if self._uprobes is not None and first:
+            self._uprobed = pages
             self._uprobes.attach()
         return injector.pending_signal
+
+    def inherit(self, parent: int, child: int) -> None:
+        """A forked child counts into its parent's pages."""
+        self._images.share(parent, child)
+
+    def forget(self, pid: int) -> None:
+        """A process has ended, or has another image now."""
+        self._images.drop(pid, keep=self._uprobed)
+
+    def _unpatchable(self, reason: str, *, first: bool) -> None:
+        if first:
+            self._refuse("uncounted", reason)
+        self._uncounted[reason] += 1
 
     def _refuse(self, mode: str, reason: str) -> None:
         if self._asked in ("patch", "uprobe"):
@@ -90,19 +117,29 @@ class VdsoCount:
             )
         if self._asked == "auto":
             self.mode = mode
-            if mode == "uncounted":
-                self.warnings.append(f"vDSO calls were not counted: {reason}")
 
     def read(self) -> Entries:
-        """Return the entries so far; with uprobes theirs, held against the trampolines'."""
-        if self._pages is None:
-            return Entries()
-        return self._uprobes.read() if self._uprobes is not None else self._pages.read()
+        """Return the entries so far; those of the first image as uprobes saw them, if they did."""
+        entries = self._images.read()
+        if self._uprobes is None or self._uprobed is None:
+            return entries
+        return entries.since(self._uprobed.read()).plus(self._uprobes.read())
+
+    def warnings(self) -> list[str]:
+        """Return what a report has to say about these counts."""
+        warnings = []
+        if self._plan is not None:
+            for name, reason in self._plan.refused.items():
+                warnings.append(f"vDSO calls of {name} were not counted: {reason}")
+        for reason, count in self._uncounted.items():
+            programs = "1 program" if count == 1 else f"{count:,} programs"
+            warnings.append(f"vDSO calls of {programs} were not counted: {reason}")
+        return warnings
 
     def disagreement(self) -> str | None:
         """Return a warning if uprobes and trampolines do not agree to the last call."""
-        if self._uprobes is None or self._pages is None:
+        if self._uprobes is None or self._uprobed is None:
             return None
-        if self._uprobes.read() == self._pages.read():
+        if self._uprobes.read() == self._uprobed.read():
             return None
         return "uprobes and trampolines do not agree: vDSO counts may be off"

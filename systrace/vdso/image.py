@@ -7,9 +7,11 @@ target's; that it is, is checked before anything is written. vdso(7), getauxval(
 import ctypes
 import io
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from systrace.errors import UnsupportedError
+from systrace.vdso.place import parse_maps
 
 AT_SYSINFO_EHDR: Final = 33
 _PREFIX: Final = "__vdso_"
@@ -51,7 +53,7 @@ def parse(data: bytes) -> Image:
 
     try:
         elf = ELFFile(io.BytesIO(data))
-        section = elf.get_section_by_name(".dynsym")
+        section: Any = elf.get_section_by_name(".dynsym")
         symbols = list(section.iter_symbols()) if section is not None else []
         code = elf.get_section_by_name(".text")
         text = range(code["sh_addr"], code["sh_addr"] + code["sh_size"]) if code else range(0)
@@ -81,9 +83,8 @@ def own_bytes() -> bytes | None:
     base = int(libc.getauxval(ctypes.c_ulong(AT_SYSINFO_EHDR)))
     if not base:
         return None
-    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as maps:
-        for line in maps:
-            low, high = (int(bound, 16) for bound in line.split(maxsplit=1)[0].split("-"))
-            if low == base:
-                return ctypes.string_at(low, high - low)
+    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")
+    for mapping in parse_maps(maps):
+        if mapping.low == base:
+            return ctypes.string_at(base, mapping.high - base)
     raise UnsupportedError("our own vDSO is not in /proc/self/maps")

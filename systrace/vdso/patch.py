@@ -74,7 +74,7 @@ def check_image(pid: int, plan: Plan, registers_cs: int) -> int:
     base = vdso_address(pid)
     if base is None:
         raise UnpatchableError("it has no vDSO")
-    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         memory.seek(base)
         if memory.read(len(plan.image.data)) != plan.image.data:
             raise UnpatchableError("its vDSO is not the kernel's, or was changed already")
@@ -115,7 +115,7 @@ def patch(
         if code_fd is not None:
             injector.call(NR_CLOSE, code_fd)
     pages = _open_counters(pid, counters)
-    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+    with Path(f"/proc/{pid}/mem").open("r+b", buffering=0) as memory:
         if code_fd is None:
             memory.seek(block)
             memory.write(code)

@@ -84,5 +84,3 @@ class UprobeCounters:
             os.close(link)
         self._links.clear()
         self._programs.close()
-
-

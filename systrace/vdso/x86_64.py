@@ -169,9 +169,7 @@ def _encode(
     instructions = [
         reg_reg(Code.MOV_R32_RM32, Register.EAX, Register.ESP),
         reg_i32(Code.SHR_RM32_IMM8, Register.EAX, _STACK_SHIFT),
-        Instruction.create_reg_reg_i32(
-            Code.IMUL_R32_RM32_IMM32, Register.EAX, Register.EAX, _HASH
-        ),
+        Instruction.create_reg_reg_i32(Code.IMUL_R32_RM32_IMM32, Register.EAX, Register.EAX, _HASH),
         reg_i32(Code.SHR_RM32_IMM8, Register.EAX, 32 - (SHARDS - 1).bit_length()),
         reg_i32(Code.SHL_RM32_IMM8, Register.EAX, (SHARD_BYTES - 1).bit_length()),
         reg_mem(Code.LEA_R64_M, Register.R11, MemoryOperand(Register.RIP, displ=counters)),

@@ -1,0 +1,220 @@
+"""The target's tree under ptrace: every new image is prepared before its first instruction.
+
+ptrace(2) with PTRACE_SEIZE: parents and shells see no stop, no SIGCHLD and no EINTR of ours.
+Children and threads are attached by the kernel as they are born. If systrace dies, the kernel
+lets all of them go; only while a process is being prepared does PTRACE_O_EXITKILL take it along.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final, Protocol
+
+from systrace import ptrace
+from systrace.target.inject import TargetDiedError
+
+_FOLLOW: Final = (
+    ptrace.O_TRACESYSGOOD
+    | ptrace.O_TRACEEXEC
+    | ptrace.O_TRACECLONE
+    | ptrace.O_TRACEFORK
+    | ptrace.O_TRACEVFORK
+)
+_BIRTHS: Final = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
+_RELEASE_S: Final = 1.0
+_POLL_S: Final = 0.001
+
+
+class Images(Protocol):
+    """Who hears of images: the vDSO side of a session."""
+
+    def prepare(self, pid: int) -> int:
+        """Prepare a process that stands at the exit of its exec; returns a signal to hand it."""
+
+    def inherit(self, parent: int, child: int) -> None:
+        """Note that a new process shares its parent's image; it may have another by now."""
+
+    def forget(self, pid: int) -> None:
+        """Note that a process has ended, or is followed no longer."""
+
+
+class Tree:
+    """All tracees, by tid. One thread must make, step and release it: ptrace wants one tracer."""
+
+    def __init__(self, first: int, images: Images, *, children: bool) -> None:
+        """Take over a seized first process; without ``children`` only its threads are followed."""
+        self._first = first
+        self._images = images
+        self._children = children
+        self._processes: dict[int, int] = {}  # tid: tgid
+        self._options = (
+            _FOLLOW if children else _FOLLOW & ~(ptrace.O_TRACEFORK | ptrace.O_TRACEVFORK)
+        )
+        self.status: int | None = None
+        self.images = 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether any process of the tree is left."""
+        return bool(self._processes)
+
+    def start(self) -> None:
+        """Prepare and release the first process, which stands at the exit of its exec."""
+        self._processes[self._first] = self._first
+        with self._death_noted(self._first):
+            self._prepare(self._first)
+
+    def step(self, until_ns: float) -> bool:
+        """Handle what has happened, until nothing is left or ``until_ns`` has passed.
+
+        Returns whether something may be left.
+        """
+        while True:
+            try:
+                tid, status = os.waitpid(-1, ptrace.WALL | os.WNOHANG)
+            except ChildProcessError:
+                return False
+            if not tid:
+                return False
+            with self._death_noted(tid):
+                self._handle(tid, status)
+            if time.monotonic_ns() >= until_ns:
+                return True
+
+    @contextlib.contextmanager
+    def _death_noted(self, tid: int) -> Iterator[None]:
+        """A tracee may be killed between any two requests: its end is then waited for."""
+        try:
+            yield
+        except TargetDiedError as died:
+            self._ended(tid, died.status)
+        except ProcessLookupError:
+            pass  # its end is on its way to waitpid
+
+    def _handle(self, tid: int, status: int) -> None:
+        if not os.WIFSTOPPED(status):
+            self._ended(tid, status)
+            return
+        event, number = status >> 16, os.WSTOPSIG(status)
+        if event == ptrace.EVENT_EXEC:
+            self._exec(tid)
+        elif event in _BIRTHS:
+            self._born(tid, event)
+            ptrace.cont(tid)
+        elif event == ptrace.EVENT_STOP:
+            self._stopped(tid, number)
+        else:
+            ptrace.cont(tid, 0 if ptrace.is_syscall_stop(status) else number)
+
+    def _stopped(self, tid: int, number: int) -> None:
+        if number != signal.SIGTRAP:
+            ptrace.listen(tid)
+        elif self._children or self._tgid(tid) == self._first:
+            ptrace.cont(tid)
+        else:
+            ptrace.detach(tid)
+            self._processes.pop(tid, None)
+            self._images.forget(tid)
+
+    def _born(self, parent: int, event: int) -> None:
+        child = ptrace.event_message(parent)
+        tgid = self._tgid(child)
+        if event == ptrace.EVENT_CLONE and tgid != child:
+            return
+        self._images.inherit(self._tgid(parent), child)
+
+    def _tgid(self, tid: int) -> int:
+        if tid not in self._processes:
+            self._processes[tid] = _tgid_of(tid)
+        return self._processes[tid]
+
+    def _exec(self, pid: int) -> None:
+        """Prepare a new image; the other threads are gone, and report nothing more."""
+        for tid in [tid for tid, tgid in self._processes.items() if tgid == pid and tid != pid]:
+            del self._processes[tid]
+        self._processes[pid] = pid
+        ptrace.set_options(pid, self._options | ptrace.O_EXITKILL)
+        ptrace.to_syscall(pid)
+        pending = 0
+        while True:
+            _, status = os.waitpid(pid, ptrace.WALL)
+            if not os.WIFSTOPPED(status):
+                raise TargetDiedError(status)
+            if ptrace.is_syscall_stop(status):
+                break
+            pending = os.WSTOPSIG(status)
+            ptrace.to_syscall(pid)
+        self._prepare(pid, pending)
+
+    def _prepare(self, pid: int, pending: int = 0) -> None:
+        self.images += 1
+        pending = self._images.prepare(pid) or pending
+        ptrace.set_options(pid, self._options)
+        ptrace.cont(pid, pending)
+
+    def _ended(self, tid: int, status: int) -> None:
+        tgid = self._processes.pop(tid, tid)
+        if tid == self._first:
+            self.status = status
+        if tid == tgid:
+            self._images.forget(tid)
+
+    def release(self) -> None:
+        """Let all that is left go, untouched; what does not stop in time goes when we end."""
+        for tid in list(self._processes):
+            with contextlib.suppress(OSError):
+                ptrace.interrupt(tid)
+        deadline = time.monotonic() + _RELEASE_S
+        while self._processes and time.monotonic() < deadline:
+            try:
+                tid, status = os.waitpid(-1, ptrace.WALL | os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not tid:
+                time.sleep(_POLL_S)
+            elif os.WIFSTOPPED(status):
+                event, number = status >> 16, os.WSTOPSIG(status)
+                with contextlib.suppress(ProcessLookupError):
+                    ptrace.detach(tid, number if not event and number != signal.SIGTRAP else 0)
+                self._processes.pop(tid, None)
+            else:
+                self._ended(tid, status)
+
+
+def _tgid_of(tid: int) -> int:
+    """The process a thread belongs to; itself, if it is gone already."""
+    try:
+        text = Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return tid
+    for line in text.splitlines():
+        if line.startswith("Tgid:"):
+            return int(line.split()[1])
+    return tid
+
+
+class Alone:
+    """In place of a tree: a first process that nobody traces, once it has been released."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self.status: int | None = None
+        self.images = 0
+
+    def start(self) -> None:
+        """Release it; it stands at the exit of its exec."""
+        with contextlib.suppress(ProcessLookupError):
+            ptrace.detach(self._pid)
+
+    def step(self, until_ns: float) -> bool:  # noqa: ARG002 - as Tree
+        """See whether it has ended."""
+        if self.status is None:
+            pid, status = os.waitpid(self._pid, os.WNOHANG)
+            self.status = status if pid else None
+        return False
+
+    def release(self) -> None:
+        """Do nothing: it is free."""
