@@ -8,7 +8,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from systrace import privilege, session
 from systrace.cli import main
@@ -44,7 +44,11 @@ def run(options: RunOptions) -> Iterator[session.Snapshot]:
     yield session.Snapshot("final", report(2.5, end))
 
 
+def unprivileged(arguments: Sequence[str]) -> None:
+    assert arguments
+
+
 if __name__ == "__main__":
-    privilege.suffices = lambda _: True
+    privilege.require = unprivileged
     session.run = run
     sys.exit(main(sys.argv[1:]))

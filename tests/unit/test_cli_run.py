@@ -194,7 +194,7 @@ def test_the_traceback_is_there_for_whoever_asks() -> None:
     assert "Traceback" in done.stderr
 
 
-@pytest.mark.parametrize("shell", ["2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("shell", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_error_changes_nothing_for_the_command(shell: str, tmp_path: Path) -> None:
     file = tmp_path / "r.json"
     done = systrace("run", "-o", str(file), "sh", "-c", "exit 3", redirected=shell)
@@ -207,10 +207,10 @@ def test_closed_standard_error_changes_nothing_for_the_command(shell: str, tmp_p
 def test_a_closed_pipe_at_standard_error_is_no_error() -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, str(FAKE), "run", "sh", "-c", "exit 3"]
+    command = [sys.executable, str(FAKE), "run", "true"]
     done = subprocess.run(command, env=environment(), stderr=writer, check=False)
     os.close(writer)
-    assert done.returncode == 3
+    assert done.returncode == 0
 
 
 def test_a_full_disk_behind_standard_error_is_one() -> None:
@@ -292,6 +292,13 @@ def test_life_does_not_show_on_a_terminal_that_the_command_writes_to(
     env_shell = f'{shell[:-3]}"{tmp_path}/file"'
     shown, _ = on_a_terminal("run", "true", shell=env_shell, fake=PROGRESS)
     assert "elapsed" not in shown
+
+
+def test_the_line_is_gone_when_the_engine_fails(tmp_path: Path) -> None:
+    shell = f'>"{tmp_path}/out" 2>"{tmp_path}/err"'
+    shown, status = on_a_terminal("run", "true", shell=shell, fake=[*PROGRESS, ("crash", 0)])
+    assert status == 125
+    assert shown.endswith("\r" + " " * len(LINE) + "\r")
 
 
 def test_life_does_not_show_when_quiet(tmp_path: Path) -> None:

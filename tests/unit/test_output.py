@@ -313,6 +313,15 @@ def test_a_link_put_there_meanwhile_leads_root_nowhere(theirs: Path, tmp_path: P
     assert (theirs / "r").stat().st_uid == NOBODY.uid
 
 
+@as_root
+def test_the_caller_who_lost_the_right_meanwhile_gets_nowhere(theirs: Path) -> None:
+    with opened([str(theirs / "r")], NOBODY) as (file,):
+        theirs.chmod(0o500)
+        with pytest.raises(OutputError, match="Permission denied"):
+            file.write("report\n")
+    assert list(theirs.iterdir()) == []
+
+
 def test_a_descriptor_that_does_not_block_gets_everything() -> None:
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
