@@ -1,6 +1,6 @@
 """From counters to a report: names, rings, percentiles, warnings. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -49,7 +49,10 @@ _SPACES: Final[Mapping[Space, tuple[Via, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a report says besides counters; ``warnings`` are those of the session."""
+    """What a report says besides counters; ``warnings`` are those of the session.
+
+    ``vdso_ns`` gives the cost in ns of one call that the vDSO serves, by name and clock id.
+    """
 
     command: tuple[str, ...]
     started: str
@@ -60,6 +63,7 @@ class Facts:
     exit: Exit = field(default_factory=Exit)
     warnings: tuple[str, ...] = ()
     with_times: bool = True
+    vdso_ns: Callable[[str, int], float | None] | None = None
 
 
 def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
@@ -130,8 +134,23 @@ def _vdso_calls(tally: Tally, facts: Facts) -> list[Call]:
         clocks = dict(tally.entries.clocked.get(name, {}))
         for clock, times_fallen in tally.fallback_clocks.get(name, {}).items():
             clocks[clock] = clocks.get(clock, 0) - times_fallen
-        calls.append(Call(name, "vdso", "x86_64", served, by_clock=_named(clocks)))
+        estimate = _estimate(name, clocks or {0: served}, facts)
+        calls.append(Call(name, "vdso", "x86_64", served, by_clock=_named(clocks), times=estimate))
     return calls
+
+
+def _estimate(name: str, clocks: Mapping[int, int], facts: Facts) -> Times | None:
+    """Counts times the calibrated cost of a call; None if one of them has no known cost."""
+    if facts.vdso_ns is None or not facts.with_times:
+        return None
+    total = 0.0
+    for clock, count in clocks.items():
+        cost = facts.vdso_ns(name, clock) if count > 0 else 0.0
+        if cost is None:
+            return None
+        total += count * cost
+    calls = sum(clocks.values())
+    return Times(total_ns=round(total), mean_ns=total / calls, estimated=True)
 
 
 def _named(clocks: Mapping[int, int]) -> dict[str, int]:

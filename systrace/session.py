@@ -96,6 +96,7 @@ def _facts(options: RunOptions, vdso: VdsoCount) -> Facts:
         probes=Probes("raw_tracepoint", vdso.mode),
         selection=options.trace.selection,
         with_times=not options.trace.counts_only,
+        vdso_ns=vdso.call_ns,
     )
 
 

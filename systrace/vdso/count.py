@@ -11,6 +11,7 @@ from systrace.ptrace import get_registers
 from systrace.tally import Entries
 from systrace.target.inject import Injector
 from systrace.vdso import image, x86_64
+from systrace.vdso.calibrate import Calibration
 from systrace.vdso.images import ImageCounters
 from systrace.vdso.patch import CounterPages, UnpatchableError, check_image, patch
 from systrace.vdso.uprobe import UprobeCounters, code_file
@@ -37,6 +38,7 @@ class VdsoCount:
         self._images = ImageCounters()
         self._first: int | None = None
         self._uncounted: Counter[str] = Counter()
+        self._calibration: Calibration | None = None
         self._uprobes: UprobeCounters | None = None
         self._uprobed: CounterPages | None = None
 
@@ -60,6 +62,7 @@ class VdsoCount:
             self._refuse("none", "this kernel runs without a vDSO")
             return None
         found = image.parse(data)
+        self._calibration = Calibration(found)
         if self.mode in ("patch", "uprobe"):
             self._plan = x86_64.make_plan(found)
             if self.lent_fd is not None:
@@ -124,6 +127,10 @@ class VdsoCount:
         if self._uprobes is None or self._uprobed is None:
             return entries
         return entries.since(self._uprobed.read()).plus(self._uprobes.read())
+
+    def call_ns(self, name: str, clock: int) -> float | None:
+        """Return what one call costs on this machine, natively; None where that is unknown."""
+        return self._calibration.call_ns(name, clock) if self._calibration else None
 
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""

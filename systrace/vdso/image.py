@@ -76,11 +76,16 @@ def parse(data: bytes) -> Image:
     return Image(data, tuple(found[offset] for offset in sorted(found)), text)
 
 
-def own_bytes() -> bytes | None:
-    """Copy our own vDSO out of memory; None if the kernel runs without one (``vdso=0``)."""
+def own_address() -> int:
+    """Return where our own vDSO is; 0 if the kernel runs without one (``vdso=0``)."""
     libc = ctypes.CDLL(None)
     libc.getauxval.restype = ctypes.c_ulong
-    base = int(libc.getauxval(ctypes.c_ulong(AT_SYSINFO_EHDR)))
+    return int(libc.getauxval(ctypes.c_ulong(AT_SYSINFO_EHDR)))
+
+
+def own_bytes() -> bytes | None:
+    """Copy our own vDSO out of memory; None if there is none."""
+    base = own_address()
     if not base:
         return None
     maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")

@@ -22,6 +22,15 @@ STRIDE: Final = 256  # bytes of code for each trampoline
 MAX_FUNCTIONS: Final = PAGE // STRIDE
 BY_CLOCK: Final = ("clock_gettime", "clock_getres")  # their first argument is a clock id
 
+# long call_loop(count, function, first, second): calls function(first, second, NULL) so often
+CALL_LOOP: Final = bytes.fromhex(
+    "53 4154 4155 4156 4157"  # push rbx, r12 to r15: the stack is aligned for the calls
+    "488bdf 4c8be6 4c8bea 4c8bf1"  # mov rbx, rdi; mov r12, rsi; mov r13, rdx; mov r14, rcx
+    "498bfd 498bf6 33d2 41ffd4"  # mov rdi, r13; mov rsi, r14; xor edx, edx; call r12
+    "48ffcb 75f0"  # dec rbx; jne to the mov of rdi
+    "415f 415e 415d 415c 5b c3"  # pop r15 to r12, rbx; ret
+)
+
 _JUMP_BYTES: Final = 5
 _NOP5: Final = b"\x0f\x1f\x44\x00\x00"  # what Linux 6.18 turns into a cheap uprobe
 _HASH: Final = 0x9E3779B1 - 2**32
