@@ -34,6 +34,7 @@ class TraceOptions:
     counts_only: bool = False
     selection: Selection | None = None
     follow: bool = True
+    without_vdso: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,7 +124,8 @@ class Probes:
     """What counted.
 
     ``syscalls`` is ``raw_tracepoint``; ``vdso`` is ``patch``, ``uprobe``, ``breakpoint``, ``off``,
-    ``none`` (there is no vDSO) or ``uncounted`` (a warning says why).
+    ``none`` (there is no vDSO), ``removed`` (``--without-vdso``) or ``uncounted`` (a warning says
+    why).
     """
 
     syscalls: str

@@ -13,7 +13,7 @@ from systrace import assemble, machine
 from systrace.assemble import Facts
 from systrace.counting import Counting
 from systrace.layout import Total
-from systrace.options import RunOptions, Snapshots
+from systrace.options import RunOptions, Snapshots, TraceOptions
 from systrace.report import Exit, Probes, Report
 from systrace.tally import Tally
 from systrace.target.command import find
@@ -21,6 +21,7 @@ from systrace.target.follow import Alone, Tree
 from systrace.target.launch import Command, Held, inherited_environment, signals_blocked
 from systrace.target.user import Identity, resolve
 from systrace.vdso.count import VdsoCount
+from systrace.vdso.remove import WithoutVdso
 
 # What reaches us in the target's place is passed on; a terminal's signals it gets by itself.
 _FORWARDED: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
@@ -46,7 +47,7 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
     """
     command, identity = _command(options)
     with signals_blocked(set(_AWAITED)) as mask, contextlib.ExitStack() as stack:
-        vdso = stack.enter_context(VdsoCount(options.trace.vdso))
+        vdso = stack.enter_context(_vdso(options.trace))
         # forked before bcc is loaded: the child is small, and nothing of bcc's is in it
         target = Held(command, identity, mask, vdso.lent_fd)
         stack.callback(target.abandon)
@@ -66,6 +67,10 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         final = watch.final()
         _discard_signals()
     yield final
+
+
+def _vdso(trace: TraceOptions) -> VdsoCount:
+    return WithoutVdso() if trace.without_vdso else VdsoCount(trace.vdso)
 
 
 def _tree(pid: int, vdso: VdsoCount, options: RunOptions) -> Tree | Alone:

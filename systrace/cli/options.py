@@ -128,6 +128,16 @@ def vdso() -> _Decorator:
     )
 
 
+def without_vdso() -> _Decorator:
+    """``--without-vdso``."""
+    return click.option(
+        "--without-vdso",
+        is_flag=True,
+        help="Take the vDSO away from COMMAND and its children, to see what it saves them: "
+        "they make system calls instead.",
+    )
+
+
 def counts_only() -> _Decorator:
     """``--counts-only``."""
     return click.option("--counts-only", is_flag=True, help="Count, but take no times: faster.")

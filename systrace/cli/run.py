@@ -37,6 +37,7 @@ failed; 126: the command cannot be run; 127: it was not found.
 @options.follow()
 @options.user()
 @options.vdso()
+@options.without_vdso()
 @options.counts_only()
 @options.expr()
 @options.sort()

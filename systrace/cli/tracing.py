@@ -11,8 +11,15 @@ from systrace.cli import ending, habits, streams
 from systrace.cli.line import split
 from systrace.cli.live import Live
 from systrace.cli.presentation import Observed, Presentation, present
-from systrace.errors import OutputError
-from systrace.options import RunOptions, Selection, Snapshots, TableOptions, TraceOptions
+from systrace.errors import OutputError, UsageError
+from systrace.options import (
+    RunOptions,
+    Selection,
+    Snapshots,
+    TableOptions,
+    TraceOptions,
+    VdsoMode,
+)
 from systrace.output import opened
 from systrace.target import user
 
@@ -34,6 +41,7 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
             counts_only=asked["counts_only"],
             selection=_selection(asked["expressions"]),
             follow=asked["follow"],
+            without_vdso=_without_vdso(asked["without_vdso"], asked["vdso"]),
         ),
         snapshots=Snapshots(interval_s=asked["interval"]),
     )
@@ -68,6 +76,12 @@ def end(observed: Observed) -> NoReturn:
     if observed.failures and observed.report.exit.code == 0:
         raise SystemExit(OutputError.exit_status)
     ending.as_target(observed.report.exit)
+
+
+def _without_vdso(wanted: bool, mode: VdsoMode) -> bool:
+    if wanted and mode not in ("auto", "off"):
+        raise UsageError(f"--without-vdso leaves --vdso {mode} nothing to count: give one of them")
+    return wanted
 
 
 def _selection(expressions: Sequence[str]) -> Selection | None:

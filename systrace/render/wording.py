@@ -70,6 +70,8 @@ def verdict(report: Report) -> str:
         return f"{_calls(entered)} entered ring 0; vDSO calls were not counted (--vdso off)."
     if not stayed and report.probes.vdso == "none":
         return f"{_calls(entered)} entered ring 0; the target has no vDSO."
+    if not stayed and report.probes.vdso == "removed":
+        return f"{_calls(entered)} entered ring 0; the vDSO was taken away (--without-vdso)."
     if not stayed and report.probes.vdso == "uncounted":
         return f"{_calls(entered)} entered ring 0; vDSO calls were not counted."
     if not stayed and not entered:

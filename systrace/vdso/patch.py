@@ -21,7 +21,7 @@ from systrace.vdso.x86_64 import Plan
 _PROT_READ, _PROT_WRITE, _PROT_EXEC = 1, 2, 4
 _MAP_SHARED, _MAP_PRIVATE, _MAP_ANONYMOUS = 0x01, 0x02, 0x20
 _MAP_FIXED_NOREPLACE: Final = 0x100000
-_CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
+CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
 _STAT_START_BRK: Final = 46  # field 47 of /proc/PID/stat
 
 
@@ -69,7 +69,7 @@ def vdso_address(pid: int) -> int | None:
 
 def check_image(pid: int, plan: Plan, registers_cs: int) -> int:
     """Return the vDSO's address; raises UnpatchableError if it is not the one we planned for."""
-    if registers_cs != _CS_64:
+    if registers_cs != CS_64:
         raise UnpatchableError("it is a 32-bit program")
     base = vdso_address(pid)
     if base is None:
