@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 _NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 
+_MAP_CREATE = 0
 _MAP_LOOKUP_ELEM = 1
 _MAP_UPDATE_ELEM = 2
 _MAP_DELETE_ELEM = 3
@@ -116,6 +117,12 @@ class Map(Generic[Key, Value]):
             if value is not None:
                 yield key, value
             previous = key
+
+
+def probe() -> None:
+    """Make the smallest map there is, and drop it: raises OSError where bpf(2) is not to be had."""
+    array, key_bytes, value_bytes, entries = 2, 4, 8, 1
+    os.close(_bpf(_MAP_CREATE, struct.pack("=IIII", array, key_bytes, value_bytes, entries)))
 
 
 def open_raw_tracepoint(name: str, program_fd: int) -> int:

@@ -6,6 +6,7 @@ distribution's is looked for where distributions put it, from inside any virtual
 
 import contextlib
 import ctypes
+import errno
 import importlib.util
 import os
 import sys
@@ -59,6 +60,26 @@ def kernel_offsets() -> dict[str, int]:
         found = {name: types.offset(path) for name, path in _OFFSETS.items()}
         found["UPID_SIZE"] = types.size("upid")
     return found
+
+
+def require_bpf() -> None:
+    """Refuse early where the kernel has no BPF, or does not let us have it.
+
+    Raises UnsupportedError and PrivilegeError.
+    """
+    try:
+        bpf.probe()
+    except OSError as error:
+        if error.errno == errno.ENOSYS:
+            raise UnsupportedError(
+                "this kernel has no BPF, which is what counts\n"
+                "systrace needs Linux 5.15 or later with CONFIG_BPF_SYSCALL=y"
+            ) from error
+        raise PrivilegeError(
+            f"the kernel does not let us use BPF: {error.strerror}\n"
+            "a container needs --cap-add SYS_ADMIN --security-opt seccomp=unconfined; "
+            "a locked-down kernel allows none"
+        ) from error
 
 
 def find_bcc(homes: Sequence[str] = _BCC_HOMES) -> Path:
@@ -157,7 +178,7 @@ class Programs:
         )
         with _captured_stderr() as log:
             try:
-                self._module = bcc.BPF(text=text, cflags=flags)
+                self._module = bcc.BPF(text=text.encode("ascii"), cflags=flags)
             except Exception as error:  # bcc raises nothing narrower
                 raise _refusal("bcc could not compile the probes", error, log) from error
         self._lib = bcc.lib

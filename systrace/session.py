@@ -14,6 +14,7 @@ from systrace.assemble import Facts
 from systrace.counting import Counting
 from systrace.layout import Total
 from systrace.options import RunOptions, Snapshots, TraceOptions
+from systrace.probe import require_bpf
 from systrace.report import Exit, Probes, Report
 from systrace.tally import Tally
 from systrace.target.command import find
@@ -45,6 +46,7 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
 
     Raises NotFoundError, NotExecutableError, PrivilegeError, UnsupportedError or SystraceError.
     """
+    require_bpf()
     command, identity = _command(options)
     with signals_blocked(set(_AWAITED)) as mask, contextlib.ExitStack() as stack:
         vdso = stack.enter_context(_vdso(options.trace))
