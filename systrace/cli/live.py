@@ -28,7 +28,7 @@ class Live:
             with suppress(OSError):
                 self._fd = os.open(_TERMINAL, flags)
 
-    def __enter__(self) -> "Live":  # noqa: PYI034  Self came with Python 3.11
+    def __enter__(self) -> "Live":
         return self
 
     def __exit__(
