@@ -17,7 +17,7 @@ NR_BPF, NR_PTRACE = 321, 101
 
 def run_without(build: Callable[..., str], number: int, error: int) -> tuple[int, list[str]]:
     """Run `systrace run true` where a system call fails; return its status and its lines."""
-    command = [build("without_syscall"), str(number), str(error), SYSTRACE, "run", "true"]
+    command = [build("without_syscall"), str(number), str(error), str(SYSTRACE), "run", "true"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr.splitlines()
