@@ -48,10 +48,10 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
     """
     require_bpf()
     command, identity = _command(options)
-    with signals_blocked(set(_AWAITED)) as mask, contextlib.ExitStack() as stack:
+    with signals_blocked(_AWAITED) as signals, contextlib.ExitStack() as stack:
         vdso = stack.enter_context(_vdso(options.trace))
         # forked before bcc is loaded: the child is small, and nothing of bcc's is in it
-        target = Held(command, identity, mask, vdso.lent_fd)
+        target = Held(command, identity, signals, vdso.lent_fd)
         stack.callback(target.abandon)
         image = vdso.load()
         counting = stack.enter_context(Counting(options.trace, image))

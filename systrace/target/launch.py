@@ -32,6 +32,17 @@ class Command:
     environment: Mapping[bytes, bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What systrace inherited and changed for itself: the mask, and whether SIGCHLD was ignored.
+
+    The third thing, SIGPIPE and SIGXFSZ, Python changes before it runs us: see bin/systrace.
+    """
+
+    mask: frozenset[int]
+    children_ignored: bool
+
+
 def inherited_environment() -> dict[bytes, bytes]:
     """Read the environment as systrace inherited it, from the kernel.
 
@@ -57,10 +68,10 @@ class Held:
         self,
         command: Command,
         identity: Identity | None,
-        mask: set[int],
+        signals: Signals,
         lent_fd: int | None = None,
     ) -> None:
-        """Fork; ``mask`` is the signal mask that the target starts with.
+        """Fork; ``signals`` are what the target starts with.
 
         ``lent_fd`` stays open across the exec; whoever lends it closes it in the target before
         that runs.
@@ -73,7 +84,7 @@ class Held:
         if self.pid == 0:
             if lent_fd is not None:
                 os.set_inheritable(lent_fd, True)
-            _become(command, identity, mask, (go_read, self._go, failure_write))
+            _become(command, identity, signals, (go_read, self._go, failure_write))
         os.close(go_read)
         os.close(failure_write)
         try:
@@ -158,12 +169,12 @@ class Held:
 
 
 def _become(
-    command: Command, identity: Identity | None, mask: set[int], pipes: tuple[int, int, int]
+    command: Command, identity: Identity | None, signals: Signals, pipes: tuple[int, int, int]
 ) -> NoReturn:
     """In the child: wait, put back what systrace changed for itself, drop, exec. Never returns."""
     go_read, go_write, failure = pipes
     try:
-        _restore_signals(mask)
+        _restore_signals(signals)
         os.close(go_write)
         if os.read(go_read, 1) != b"!":
             os._exit(125)
@@ -178,23 +189,33 @@ def _become(
         os._exit(127)
 
 
-def _restore_signals(mask: set[int]) -> None:
+def _restore_signals(signals: Signals) -> None:
     """Put dispositions and mask as systrace inherited them; exec(2) resets handlers itself."""
     ignored = _ignored_at_start()
+    if signals.children_ignored:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     for number in _PYTHON_IGNORES:
         kept = ignored >> (number - 1) & 1
         signal.signal(number, signal.SIG_IGN if kept else signal.SIG_DFL)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    signal.pthread_sigmask(signal.SIG_SETMASK, signals.mask)
 
 
 @contextlib.contextmanager
-def signals_blocked(numbers: set[signal.Signals]) -> Iterator[set[int]]:
-    """Block signals, to be taken by sigtimedwait(2); yields the mask from before."""
-    before = {int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, numbers)}
+def signals_blocked(numbers: frozenset[signal.Signals]) -> Iterator[Signals]:
+    """Block signals, to be taken by sigtimedwait(2); yields what was before.
+
+    Where SIGCHLD was ignored the kernel would neither send it nor keep a status to wait for.
+    """
+    mask = frozenset(int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, numbers))
+    children_ignored = signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN
+    if children_ignored:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     try:
-        yield before
+        yield Signals(mask, children_ignored)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if children_ignored:
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
