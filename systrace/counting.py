@@ -44,7 +44,9 @@ class Counting:
         self._programs = probe.Programs(probe.COUNTING, definitions)
         self._counters = Counters(self._programs, tuple(_TRACEPOINTS))
         functions = tuple(function.name for function in image.functions) if image else ()
-        self._counters.select(selection, functions)
+        # Linux 6.18 turns a uprobe on a nop into this call (arch/x86/kernel/uprobes.c)
+        ours = ("uprobe",) if options.vdso == "uprobe" else ()
+        self._counters.select(selection, functions, ours)
 
     def __enter__(self) -> "Counting":
         return self
