@@ -16,7 +16,7 @@ from systrace.layout import Total
 from systrace.options import RunOptions, Snapshots, TraceOptions
 from systrace.probe import require_bpf
 from systrace.report import Exit, Probes, Report
-from systrace.tally import Tally
+from systrace.tally import Tally, without_redone
 from systrace.target.command import find
 from systrace.target.follow import Alone, Tree
 from systrace.target.launch import Command, Held, inherited_environment, signals_blocked
@@ -146,7 +146,9 @@ class _Watch:
         return Snapshot("final", self._report(tally))
 
     def _drain(self) -> Tally:
-        return replace(self._counting.drain(), entries=self._vdso.read())
+        tally = self._counting.drain()
+        rows = without_redone(tally.rows, self._tree.redone)
+        return replace(tally, rows=rows, entries=self._vdso.read())
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
         warnings = self._vdso.warnings()

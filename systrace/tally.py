@@ -1,7 +1,8 @@
 """What was counted up to a moment: plain numbers, to be subtracted and reported."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from errno import EINTR
 from typing import TypeVar
 
 from systrace.layout import Space, Total
@@ -42,6 +43,26 @@ class RowTally:
             self.filtered - earlier.filtered,
             subtract(self.histogram, earlier.histogram),
             subtract(self.errors, earlier.errors),
+        )
+
+    def without_redone(self, calls: int) -> "RowTally":
+        """Take out calls that ended with EINTR only because we traced, and then ran again.
+
+        Each was counted at both entries; the time of both parts stays, for both were waited. In
+        the histogram the shortest calls make way.
+        """
+        histogram = dict(sorted(self.histogram.items()))
+        left = calls
+        for bucket, count in list(histogram.items()):
+            taken = min(count, left)
+            histogram[bucket] -= taken
+            left -= taken
+        errors = {**self.errors, EINTR: self.errors.get(EINTR, 0) - calls}
+        return replace(
+            self,
+            count=self.count - calls,
+            histogram={bucket: count for bucket, count in histogram.items() if count},
+            errors={number: count for number, count in errors.items() if count > 0},
         )
 
 
@@ -125,6 +146,16 @@ class Tally:
             ),
             self.entries.since(earlier.entries),
         )
+
+
+def without_redone(rows: Mapping[Key, RowTally], redone: Mapping[int, int]) -> dict[Key, RowTally]:
+    """Take out of x86_64 rows what ran again, by number."""
+    kept = dict(rows)
+    for number, calls in redone.items():
+        key = (Space.X86_64, number)
+        if calls and key in kept:
+            kept[key] = kept[key].without_redone(calls)
+    return kept
 
 
 def subtract(now: Mapping[Name, int], before: Mapping[Name, int]) -> dict[Name, int]:

@@ -9,12 +9,14 @@ import contextlib
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Protocol
 
 from systrace import ptrace
 from systrace.target.inject import TargetDiedError
+from systrace.target.seccomp import filters_more_than_ours
 
 _FOLLOW: Final = (
     ptrace.O_TRACESYSGOOD
@@ -24,6 +26,12 @@ _FOLLOW: Final = (
     | ptrace.O_TRACEVFORK
 )
 _BIRTHS: Final = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
+_IGNORED_BY_DEFAULT: Final = frozenset(
+    {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH}
+)
+_INTERRUPTED: Final = 2**64 - 4  # -EINTR
+_RESTART: Final = 2**64 - 513  # -ERESTARTNOINTR: the kernel runs the call again
+_NO_CALL: Final = 2**63  # orig_rax is -1 where the task is in no call
 _RELEASE_S: Final = 1.0
 _POLL_S: Final = 0.001
 
@@ -33,6 +41,9 @@ class Images(Protocol):
 
     def prepare(self, pid: int) -> int:
         """Prepare a process that stands at the exit of its exec; returns a signal to hand it."""
+
+    def refuse(self, pid: int, reason: str) -> None:
+        """Note that a process cannot be prepared."""
 
     def inherit(self, parent: int, child: int) -> None:
         """Note that a new process shares its parent's image; it may have another by now."""
@@ -53,8 +64,10 @@ class Tree:
         self._options = (
             _FOLLOW if children else _FOLLOW & ~(ptrace.O_TRACEFORK | ptrace.O_TRACEVFORK)
         )
+        self._redo: dict[int, int] = {}  # tid: number of the call that is to run again
         self.status: int | None = None
         self.images = 0
+        self.redone: Counter[int] = Counter()
 
     @property
     def alive(self) -> bool:
@@ -106,8 +119,32 @@ class Tree:
             ptrace.cont(tid)
         elif event == ptrace.EVENT_STOP:
             self._stopped(tid, number)
+        elif ptrace.is_syscall_stop(status):
+            ptrace.cont(tid)
         else:
-            ptrace.cont(tid, 0 if ptrace.is_syscall_stop(status) else number)
+            self._signalled(tid, number)
+            ptrace.cont(tid, number)
+
+    def _signalled(self, tid: int, number: int) -> None:
+        """Undo what a signal does only because somebody traces.
+
+        A tracee hears of signals that it ignores, and they end calls that signal(7) lists as
+        never restarted (epoll_wait, semop, sigtimedwait) with EINTR. They run again instead.
+        """
+        registers = ptrace.get_registers(tid)
+        redone = self._redo.pop(tid, None)
+        if redone is not None and registers.rax == _RESTART:
+            # a second signal at the same stop: if that one is caught, the EINTR is its own
+            registers.rax = _INTERRUPTED
+            self.redone[redone] -= 1
+        if registers.rax != _INTERRUPTED or registers.orig_rax >= _NO_CALL:
+            if redone is None:
+                return
+        elif ignores(tid, number):
+            registers.rax = _RESTART
+            self._redo[tid] = registers.orig_rax
+            self.redone[registers.orig_rax] += 1
+        ptrace.set_registers(tid, registers)
 
     def _stopped(self, tid: int, number: int) -> None:
         if number != signal.SIGTRAP:
@@ -136,7 +173,7 @@ class Tree:
         for tid in [tid for tid, tgid in self._processes.items() if tgid == pid and tid != pid]:
             del self._processes[tid]
         self._processes[pid] = pid
-        ptrace.set_options(pid, self._options | ptrace.O_EXITKILL)
+        self._redo.pop(pid, None)
         ptrace.to_syscall(pid)
         pending = 0
         while True:
@@ -151,7 +188,14 @@ class Tree:
 
     def _prepare(self, pid: int, pending: int = 0) -> None:
         self.images += 1
-        pending = self._images.prepare(pid) or pending
+        held = self._options | ptrace.O_EXITKILL
+        try:
+            suspend = ptrace.O_SUSPEND_SECCOMP if filters_more_than_ours(pid) else 0
+            ptrace.set_options(pid, held | suspend)
+        except PermissionError:
+            self._images.refuse(pid, "a seccomp filter may forbid it, and cannot be suspended")
+        else:
+            pending = self._images.prepare(pid) or pending
         ptrace.set_options(pid, self._options)
         ptrace.cont(pid, pending)
 
@@ -177,11 +221,38 @@ class Tree:
                 time.sleep(_POLL_S)
             elif os.WIFSTOPPED(status):
                 event, number = status >> 16, os.WSTOPSIG(status)
+                if event == ptrace.EVENT_STOP and number == signal.SIGTRAP:
+                    self._run_again(tid)
                 with contextlib.suppress(ProcessLookupError):
                     ptrace.detach(tid, number if not event and number != signal.SIGTRAP else 0)
                 self._processes.pop(tid, None)
             else:
                 self._ended(tid, status)
+
+    @staticmethod
+    def _run_again(tid: int) -> None:
+        """Our interrupt, no signal, ended a call that is never restarted: let it run again."""
+        with contextlib.suppress(ProcessLookupError):
+            registers = ptrace.get_registers(tid)
+            if registers.rax == _INTERRUPTED and registers.orig_rax < _NO_CALL:
+                registers.rax = _RESTART
+                ptrace.set_registers(tid, registers)
+
+
+def ignores(tid: int, number: int) -> bool:
+    """Whether a task ignores a signal, by choice or, as signal(7) has it, by default."""
+    masks = {"SigIgn": 0, "SigCgt": 0}
+    try:
+        text = Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    for line in text.splitlines():
+        name, _, value = line.partition(":")
+        if name in masks:
+            masks[name] = int(value, 16)
+    bit = 1 << (number - 1)
+    by_default = number in _IGNORED_BY_DEFAULT and not masks["SigCgt"] & bit
+    return bool(masks["SigIgn"] & bit) or by_default
 
 
 def _tgid_of(tid: int) -> int:
@@ -203,6 +274,7 @@ class Alone:
         self._pid = pid
         self.status: int | None = None
         self.images = 0
+        self.redone: Counter[int] = Counter()
 
     def start(self) -> None:
         """Release it; it stands at the exit of its exec."""

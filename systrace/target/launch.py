@@ -102,7 +102,8 @@ class Held:
         Returns None, or the wait status if a signal ended it before. Raises NotFoundError and
         NotExecutableError if the kernel refused the file.
         """
-        os.write(self._go, b"!")
+        with contextlib.suppress(BrokenPipeError):  # killed while it waited: its status says how
+            os.write(self._go, b"!")
         status = self._wait_for(lambda status: ptrace.is_event(status, ptrace.EVENT_EXEC))
         if status is None:
             ptrace.to_syscall(self.pid)

@@ -99,6 +99,13 @@ class VdsoCount:
             self._uprobes.attach()
         return injector.pending_signal
 
+    def refuse(self, pid: int, reason: str) -> None:
+        """A new image that cannot be prepared; raises UnsupportedError as ``prepare`` does."""
+        self.forget(pid)
+        first = self._first is None
+        self._first = self._first or pid
+        self._unpatchable(reason, first=first)
+
     def inherit(self, parent: int, child: int) -> None:
         """A forked child counts into its parent's pages."""
         self._images.share(parent, child)
