@@ -1,0 +1,31 @@
+"""What a program would notice of a tracer, and does not of this one."""
+
+from collections.abc import Callable
+
+import pytest
+
+from .tracing import Tracer
+
+pytestmark = pytest.mark.exact
+
+
+def test_an_ignored_signal_interrupts_no_call_and_adds_none(
+    trace: Tracer, build: Callable[..., str]
+) -> None:
+    traced = trace(build("bystander"))
+    assert traced.process.stdout == b"0\n"
+    assert traced.count("epoll_wait") == 7
+    assert traced.count("rt_sigtimedwait") == 7
+    assert traced.row("epoll_wait").get("errors", {}) == {}
+    assert traced.row("rt_sigtimedwait")["errors"] == {"EAGAIN": 7}
+
+
+def test_a_filter_that_kills_for_mmap_does_not_kill_a_program_that_makes_none(
+    trace: Tracer, build: Callable[..., str]
+) -> None:
+    nr_mmap, einval = "9", "22"
+    program = build("bare", "-static", "-nostdlib", "-fno-stack-protector")
+    traced = trace(build("without_syscall"), nr_mmap, einval, program)
+    assert traced.report["exit"] == {"code": 0, "signal": None}
+    assert traced.count("getppid") == 11
+    assert traced.warnings == []
