@@ -128,7 +128,8 @@ def import_bcc(directory: Path) -> ModuleType:
 def _captured_stderr() -> Iterator[Any]:
     """Catch what clang writes to descriptor 2, so that a refusal stays two lines."""
     with tempfile.TemporaryFile() as log:
-        sys.stderr.flush()
+        if sys.stderr is not None:  # as Python has it where descriptor 2 was closed
+            sys.stderr.flush()
         saved = os.dup(2) if _is_open(2) else None
         os.dup2(log.fileno(), 2)
         try:
