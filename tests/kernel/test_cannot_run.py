@@ -1,0 +1,75 @@
+"""A command that cannot be run: the shell's status for it, and a line or two that say why."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .tracing import HANGS_S, Tracer
+
+
+def refused(trace: Tracer, *command: str) -> tuple[int, list[str]]:
+    argv = trace.argv(*command)
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=HANGS_S)
+    lines = done.stderr.splitlines()
+    assert done.stdout == ""
+    assert lines[0].startswith("systrace: ")
+    assert "Traceback" not in done.stderr
+    # a report of nothing is worse than none
+    assert not trace.output.exists()
+    return done.returncode, lines
+
+
+def script(path: Path, text: str, mode: int = 0o755) -> str:
+    path.write_text(text)
+    path.chmod(mode)
+    return str(path)
+
+
+@pytest.mark.parametrize("command", ["/nonexistent", "nonexistent-command", "/etc/passwd/ls"])
+def test_a_command_that_is_not_there_ends_with_127_and_one_line(
+    trace: Tracer, command: str
+) -> None:
+    status, lines = refused(trace, command)
+    assert status == 127
+    assert len(lines) == 1
+    assert command in lines[0]
+
+
+def test_a_missing_interpreter_ends_with_127(trace: Tracer, tmp_path: Path) -> None:
+    status, lines = refused(trace, script(tmp_path / "script", "#!/nonexistent/interpreter\n"))
+    assert status == 127
+    assert len(lines) <= 2
+
+
+def test_a_file_that_is_not_executable_ends_with_126(trace: Tracer, tmp_path: Path) -> None:
+    status, lines = refused(trace, script(tmp_path / "plain", "#!/bin/sh\n", mode=0o644))
+    assert status == 126
+    assert len(lines) <= 2
+
+
+def test_a_directory_ends_with_126(trace: Tracer, tmp_path: Path) -> None:
+    status, lines = refused(trace, str(tmp_path))
+    assert (status, len(lines)) == (126, 1)
+
+
+def test_a_file_that_is_no_program_ends_with_126(trace: Tracer, tmp_path: Path) -> None:
+    status, lines = refused(trace, script(tmp_path / "format", "no #! line\n"))
+    assert status == 126
+    assert len(lines) <= 2
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_target_starts(
+    trace: Tracer, tmp_path: Path
+) -> None:
+    started = tmp_path / "started"
+    trace.output = tmp_path / "missing" / "report.json"
+    status, lines = refused(trace, "touch", str(started))
+    assert status == 125
+    assert len(lines) <= 2
+    assert not started.exists()
+
+
+def test_options_after_the_command_are_the_commands(trace: Tracer) -> None:
+    traced = trace("ls", "-l", "/usr/share")
+    assert traced.process.stdout == subprocess.check_output(["ls", "-l", "/usr/share"])
