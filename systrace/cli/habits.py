@@ -99,7 +99,7 @@ def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
     if wrong.spelling in _ALWAYS:
         said = f"{line.verb} has no {wrong.spelling}: a report always has counts and times:"
         return _with(said, _example(_known(line)))
-    close = [*(error.possibilities or ()), *_near(error, wrong)]
+    close = _near(error, wrong)
     if not close:
         help_ = launcher.call((line.verb, "--help"))
         return f"{line.verb} has no option {wrong.spelling}; those it has:\n  {help_}"
@@ -120,7 +120,10 @@ def _near(error: click.NoSuchOption, wrong: Word) -> list[str]:
         if spelling.startswith("--")
     ]
     begins = [spelling for spelling in known if spelling.startswith(wrong.spelling)]
-    return begins or get_close_matches(wrong.spelling, known, n=1)
+    # without the dashes, which would make any two options alike
+    names = {spelling.lstrip("-"): spelling for spelling in known}
+    near = get_close_matches(wrong.spelling.lstrip("-"), names, n=1)
+    return begins or [names[name] for name in near]
 
 
 def _wrong_use(error: click.BadOptionUsage, line: Line) -> str:
