@@ -9,7 +9,6 @@ import pytest
 
 from .tracing import HANGS_S, Tracer
 
-
 WITH_CORES = ("prlimit", "--core=unlimited")
 
 
