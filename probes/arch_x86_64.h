@@ -28,6 +28,13 @@
 		value_;                                                                  \
 	})
 
+static inline u64 vdso_base(struct task_struct *task)
+{
+	void *mm = (void *)LOAD("u64", task, TASK_MM);
+
+	return LOAD("u64", mm, MM_VDSO);
+}
+
 static inline u32 space_of(struct task_struct *task, u32 nr)
 {
 	if (LOAD("u32", task, TASK_STATUS) & TS_COMPAT)

@@ -109,13 +109,6 @@ static inline void finish(struct row *row, u32 row_plus_1, u64 enter_ns, long re
 	}
 }
 
-static inline u64 vdso_base(struct task_struct *task)
-{
-	void *mm = (void *)LOAD("u64", task, TASK_MM);
-
-	return LOAD("u64", mm, MM_VDSO);
-}
-
 /* Where a call came from that the vDSO may have issued. */
 enum origin { FROM_PROGRAM, FROM_VDSO, FROM_SYSTRACE };
 

@@ -7,10 +7,7 @@
 #define BPF_LICENSE Dual MIT/GPL
 
 #include "arch_x86_64.h"
-
-/* Helpers by number (include/uapi/linux/bpf.h): an old bcc does not name them. */
-static struct task_struct *(*const current_btf)(void) = (void *)158; /* bpf_get_current_task_btf */
-static void *(*const task_registers)(struct task_struct *) = (void *)175; /* bpf_task_pt_regs */
+#include "helpers.h"
 
 #define IN_FLIGHT_IGNORED 0xffffffff
 

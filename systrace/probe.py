@@ -205,6 +205,10 @@ class Programs:
         """Return an array of u64."""
         return bpf.Map(self.map_fd(name), ctypes.c_uint32, ctypes.c_uint64)
 
+    def numbers(self, name: str) -> "bpf.Map[ctypes.c_uint32, ctypes.c_uint32]":
+        """Return a map of u32 by u32."""
+        return bpf.Map(self.map_fd(name), ctypes.c_uint32, ctypes.c_uint32)
+
     def close(self) -> None:
         """Unload: maps and programs vanish with their last descriptor."""
         self._module.cleanup()

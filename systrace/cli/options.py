@@ -14,8 +14,6 @@ from systrace.options import SORT_KEYS, VDSO_MODES
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 FORMATS = ("table", "json")
-# Breakpoints are a mode of the engine's that no verb offers yet.
-_VDSO_MODES = tuple(mode for mode in VDSO_MODES if mode != "breakpoint")
 
 if TYPE_CHECKING:
     # click 8.2 made it generic, for the type checker alone as far as we are concerned.
@@ -121,10 +119,11 @@ def vdso() -> _Decorator:
     """``--vdso MODE``."""
     return click.option(
         "--vdso",
-        type=click.Choice(_VDSO_MODES),
+        type=click.Choice(VDSO_MODES),
         default="auto",
         help="How calls that stay in ring 3 are counted: by trampolines patched into the vDSO "
-        "(patch; auto does that too), by a uprobe on each, or not at all.",
+        "(patch; auto does that, and sets breakpoints where it cannot), by hardware breakpoints, "
+        "by a uprobe on each, or not at all.",
     )
 
 

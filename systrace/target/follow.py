@@ -48,6 +48,9 @@ class Images(Protocol):
     def inherit(self, parent: int, child: int) -> None:
         """Note that a new process shares its parent's image; it may have another by now."""
 
+    def arrive(self, child: int) -> None:
+        """Note that a new process stands at its first stop, and has not run yet."""
+
     def forget(self, pid: int) -> None:
         """Note that a process has ended, or is followed no longer."""
 
@@ -150,6 +153,8 @@ class Tree:
         if number != signal.SIGTRAP:
             ptrace.listen(tid)
         elif self._children or self._tgid(tid) == self._first:
+            if tid not in self._processes and self._tgid(tid) == tid:
+                self._images.arrive(tid)
             ptrace.cont(tid)
         else:
             ptrace.detach(tid)

@@ -41,18 +41,23 @@ class Calibration:
         if offset is None or name not in _POINTERS or not self._base:
             return None
         try:
-            loop = self._callable()
+            self._callable()
         except OSError:
             return None  # a security module forbids code in anonymous memory
+        return min(self.once_ns(name, _CALLS, clock) for _ in range(_ROUNDS))
+
+    def once_ns(self, name: str, calls: int, clock: int = 0) -> float:
+        """Make that many calls, one after the other, and return the cost of one.
+
+        Only for a function that ``call_ns`` knows the cost of.
+        """
+        loop = self._callable()
         buffer = ctypes.create_string_buffer(64)
         pointer = ctypes.addressof(buffer)
         first, second = (clock, pointer) if name in BY_CLOCK else (pointer, 0)
-        rounds = []
-        for _ in range(_ROUNDS):
-            begin = time.perf_counter_ns()
-            loop(_CALLS, self._base + offset, first, second)
-            rounds.append(time.perf_counter_ns() - begin)
-        return min(rounds) / _CALLS
+        begin = time.perf_counter_ns()
+        loop(calls, self._base + self._functions[name], first, second)
+        return (time.perf_counter_ns() - begin) / calls
 
     def _callable(self) -> _Loop:
         if self._loop is None:

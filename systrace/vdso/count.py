@@ -1,43 +1,54 @@
 """Counting vDSO calls in whichever mode was asked for, or the best that works (``auto``)."""
 
+import contextlib
 import os
 import secrets
 from collections import Counter
 from typing import Final
 
-from systrace.errors import UnsupportedError
+from systrace.errors import SystraceError, UnsupportedError
 from systrace.options import VdsoMode
 from systrace.ptrace import get_registers
 from systrace.tally import Entries
 from systrace.target.inject import Injector
 from systrace.vdso import image, x86_64
+from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.images import ImageCounters
-from systrace.vdso.patch import CounterPages, UnpatchableError, check_image, patch
+from systrace.vdso.patch import CounterPages, UnpatchableError, check_address, check_image, patch
 from systrace.vdso.uprobe import UprobeCounters, code_file
 
-_MODES: Final = {"auto": "patch", "patch": "patch", "uprobe": "uprobe", "off": "off"}
+_MODES: Final = {
+    "auto": "patch",
+    "patch": "patch",
+    "breakpoint": "breakpoint",
+    "uprobe": "uprobe",
+    "off": "off",
+}
 
 
 class VdsoCount:
     """The vDSO side of a session; a context manager.
 
-    ``mode`` is what the report says: ``patch``, ``uprobe``, ``off``, ``none`` (there is no vDSO)
-    or ``uncounted`` (the first program could not be). ``secret`` marks what it injects.
+    ``mode`` is what the report says: ``patch``, ``breakpoint``, ``uprobe``, ``off``, ``none``
+    (there is no vDSO) or ``uncounted`` (the first program could not be). With ``auto``, breakpoints
+    count what cannot be patched. ``secret`` marks what it injects.
     ``lent_fd`` is a file that the target needs across its exec, or None.
     """
 
     def __init__(self, asked: VdsoMode) -> None:
-        if asked not in _MODES:
-            raise UnsupportedError(f"--vdso {asked} is not there yet; use --vdso patch")
         self._asked = asked
         self.mode = _MODES[asked]
         self.secret = secrets.randbits(64)
         self.lent_fd = code_file() if self.mode == "uprobe" else None
         self._plan: x86_64.Plan | None = None
         self._images = ImageCounters()
+        self._image: image.Image | None = None
+        self._breakpoints: Breakpoints | None = None
+        self._no_breakpoints: str | None = None
         self._first: int | None = None
         self._uncounted: Counter[str] = Counter()
+        self._held: Counter[str] = Counter()
         self._calibration: Calibration | None = None
         self._uprobes: UprobeCounters | None = None
         self._uprobed: CounterPages | None = None
@@ -48,6 +59,8 @@ class VdsoCount:
     def __exit__(self, *_: object) -> None:
         if self._uprobes is not None:
             self._uprobes.close()
+        if self._breakpoints is not None:
+            self._breakpoints.close()
         self._images.close()
         if self.lent_fd is not None:
             os.close(self.lent_fd)
@@ -62,7 +75,10 @@ class VdsoCount:
             self._refuse("none", "this kernel runs without a vDSO")
             return None
         found = image.parse(data)
+        self._image = found
         self._calibration = Calibration(found)
+        if self.mode == "breakpoint":
+            self._breakpoints = Breakpoints(found, self._calibration)
         if self.mode in ("patch", "uprobe"):
             self._plan = x86_64.make_plan(found)
             if self.lent_fd is not None:
@@ -72,7 +88,7 @@ class VdsoCount:
     @property
     def follows(self) -> bool:
         """Whether new images have to be prepared."""
-        return self._plan is not None
+        return self._plan is not None or self._breakpoints is not None
 
     def prepare(self, pid: int) -> int:
         """Patch a process that is held at the exit of its exec; returns a signal to hand it.
@@ -80,18 +96,19 @@ class VdsoCount:
         Raises UnsupportedError if a mode was named that the first one does not allow.
         """
         self.forget(pid)
-        if self._plan is None:
-            return 0
         first = self._first is None
         self._first = self._first or pid
+        if self._plan is None:
+            self._hold(pid, first=first)
+            return 0
         try:
-            base = check_image(pid, self._plan, get_registers(pid).cs)
+            base = check_image(pid, self._plan.image, get_registers(pid).cs)
             address = base + self._plan.image.syscall_offset
             lent = self.lent_fd if first else None
             with Injector(pid, address, self.secret) as injector:
                 pages = patch(pid, self._plan, base, injector, lent)
         except UnpatchableError as error:
-            self._unpatchable(str(error), first=first)
+            self._instead(pid, str(error), first=first)
             return 0
         self._images.add(pid, pages)
         if self._uprobes is not None and first:
@@ -100,19 +117,67 @@ class VdsoCount:
         return injector.pending_signal
 
     def refuse(self, pid: int, reason: str) -> None:
-        """A new image that cannot be prepared; raises UnsupportedError as ``prepare`` does."""
+        """A new image in which nothing can be injected; raises UnsupportedError as ``prepare``."""
         self.forget(pid)
         first = self._first is None
         self._first = self._first or pid
-        self._unpatchable(reason, first=first)
+        if self._plan is None:
+            self._hold(pid, first=first)
+        else:
+            self._instead(pid, reason, first=first)
+
+    def _instead(self, pid: int, reason: str, *, first: bool) -> None:
+        """Set breakpoints in a process that cannot be patched, where that was not asked for."""
+        if self._asked != "auto" or not self._with_breakpoints():
+            self._unpatchable(reason, first=first)
+        elif self._hold(pid, first=first, otherwise=reason):
+            self._held[reason] += 1
+            if first:
+                self.mode = "breakpoint"
+
+    def _with_breakpoints(self) -> bool:
+        """Make them ready at the first use of ``auto``: few programs need them."""
+        if self._breakpoints is None and self._no_breakpoints is None:
+            try:
+                if self._image is not None and self._calibration is not None:
+                    self._breakpoints = Breakpoints(self._image, self._calibration)
+            except SystraceError as error:
+                self._no_breakpoints = str(error)
+        return self._breakpoints is not None
+
+    def _hold(self, pid: int, *, first: bool, otherwise: str = "") -> bool:
+        """Set breakpoints in a held process; ``otherwise`` is why it is not patched."""
+        if self._breakpoints is None or self._image is None:
+            return False
+        try:
+            base = check_image(pid, self._image, get_registers(pid).cs)
+            self._breakpoints.hold(pid, base)
+        except (UnpatchableError, BreakpointError) as error:
+            self._unpatchable(otherwise or str(error), first=first)
+            return False
+        return True
 
     def inherit(self, parent: int, child: int) -> None:
         """A forked child counts into its parent's pages."""
         self._images.share(parent, child)
+        self.arrive(child)
+
+    def arrive(self, child: int) -> None:
+        """A forked child, held, has its parent's image, and needs breakpoints of its own."""
+        if self._breakpoints is None or self._image is None:
+            return
+        try:
+            # one with another image, or a patched one, is not theirs
+            with contextlib.suppress(UnpatchableError, OSError):
+                self._breakpoints.hold(child, check_address(child, self._image))
+        except BreakpointError as error:
+            self._uncounted[str(error)] += 1
 
     def forget(self, pid: int) -> None:
         """A process has ended, or has another image now."""
         self._images.drop(pid, keep=self._uprobed)
+        if self._breakpoints is not None:
+            self._breakpoints.drop(pid)
 
     def _unpatchable(self, reason: str, *, first: bool) -> None:
         if first:
@@ -120,7 +185,7 @@ class VdsoCount:
         self._uncounted[reason] += 1
 
     def _refuse(self, mode: str, reason: str) -> None:
-        if self._asked in ("patch", "uprobe"):
+        if self._asked in ("patch", "breakpoint", "uprobe"):
             raise UnsupportedError(
                 f"--vdso {self._asked} cannot count this program's vDSO calls: {reason}\n"
                 "--vdso auto counts what it can, and says what it could not"
@@ -131,6 +196,8 @@ class VdsoCount:
     def read(self) -> Entries:
         """Return the entries so far; those of the first image as uprobes saw them, if they did."""
         entries = self._images.read()
+        if self._breakpoints is not None:
+            entries = entries.plus(self._breakpoints.read())
         if self._uprobes is None or self._uprobed is None:
             return entries
         return entries.since(self._uprobed.read()).plus(self._uprobes.read())
@@ -146,14 +213,25 @@ class VdsoCount:
             for name, reason in self._plan.refused.items():
                 warnings.append(f"vDSO calls of {name} were not counted: {reason}")
         for reason, count in self._uncounted.items():
-            programs = "1 program" if count == 1 else f"{count:,} programs"
-            warnings.append(f"vDSO calls of {programs} were not counted: {reason}")
+            warnings.append(f"vDSO calls of {_programs(count)} were not counted: {reason}")
+        for reason, count in self._held.items():
+            warnings.append(
+                f"vDSO calls of {_programs(count)} were counted by breakpoints: {reason}"
+            )
+        if self._breakpoints is not None:
+            warnings += self._breakpoints.warnings()
         return warnings
 
     def disagreement(self) -> str | None:
-        """Return a warning if uprobes and trampolines do not agree to the last call."""
+        """Return a warning if two ways of counting the same do not agree to the last call."""
+        if self._breakpoints is not None and (differs := self._breakpoints.disagreement()):
+            return differs
         if self._uprobes is None or self._uprobed is None:
             return None
         if self._uprobes.read() == self._uprobed.read():
             return None
         return "uprobes and trampolines do not agree: vDSO counts may be off"
+
+
+def _programs(count: int) -> str:
+    return "1 program" if count == 1 else f"{count:,} programs"

@@ -15,7 +15,7 @@ from systrace.errors import UnsupportedError
 from systrace.tally import Entries
 from systrace.target.inject import NR_CLOSE, NR_MMAP, Injector
 from systrace.vdso import place, x86_64
-from systrace.vdso.image import AT_SYSINFO_EHDR
+from systrace.vdso.image import AT_SYSINFO_EHDR, Image
 from systrace.vdso.x86_64 import Plan
 
 _PROT_READ, _PROT_WRITE, _PROT_EXEC = 1, 2, 4
@@ -67,16 +67,21 @@ def vdso_address(pid: int) -> int | None:
     return None
 
 
-def check_image(pid: int, plan: Plan, registers_cs: int) -> int:
+def check_image(pid: int, image: Image, registers_cs: int) -> int:
     """Return the vDSO's address; raises UnpatchableError if it is not the one we planned for."""
     if registers_cs != CS_64:
         raise UnpatchableError("it is a 32-bit program")
+    return check_address(pid, image)
+
+
+def check_address(pid: int, image: Image) -> int:
+    """Return where a 64-bit process has this image; raises UnpatchableError if it has another."""
     base = vdso_address(pid)
     if base is None:
         raise UnpatchableError("it has no vDSO")
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         memory.seek(base)
-        if memory.read(len(plan.image.data)) != plan.image.data:
+        if memory.read(len(image.data)) != image.data:
             raise UnpatchableError("its vDSO is not the kernel's, or was changed already")
     return base
 

@@ -1,0 +1,79 @@
+"""perf_event_open(2), as far as systrace needs it: breakpoints that run an eBPF program.
+
+Every call raises OSError with the kernel's errno. Layouts: include/uapi/linux/perf_event.h.
+"""
+
+import ctypes
+import fcntl
+import os
+import struct
+from typing import Final
+
+_NR_PERF_EVENT_OPEN: Final = {"x86_64": 298, "aarch64": 241}[os.uname().machine]
+_TYPE_BREAKPOINT: Final = 5
+_BREAKPOINT_X: Final = 4  # include/uapi/linux/hw_breakpoint.h
+_BREAKPOINT_BYTES: Final = 8  # sizeof(long), for one that fires on execution
+_FLAG_FD_CLOEXEC: Final = 8
+_IOC_ENABLE: Final = 0x2400
+_IOC_SET_BPF: Final = 0x40042408
+
+_ATTR_BYTES: Final = 112  # PERF_ATTR_SIZE_VER5
+_ATTR_FORMAT: Final = "=IIQQQQQIIQQ"  # up to and with bp_len
+_DISABLED: Final = 1 << 0
+_INHERIT: Final = 1 << 1
+_EXCLUDE_KERNEL: Final = 1 << 5
+_EXCLUDE_HV: Final = 1 << 6
+_INHERIT_THREAD: Final = 1 << 35  # Linux 5.13, and so is the next one
+_REMOVE_ON_EXEC: Final = 1 << 36
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.syscall.restype = ctypes.c_long
+
+
+def open_breakpoint(tid: int, address: int, program_fd: int, *, threads: bool) -> int:
+    """Run a program whenever ``tid`` executes the instruction at an address; returns a descriptor.
+
+    ``threads`` takes in the threads that it starts later. It ends with an exec, or when the
+    descriptor is closed. Tid 0 is the calling thread. Every hit is a sample (a period of 1), and
+    the program sees it before perf could throttle it.
+
+    Processes are not taken in: the kernel swaps the events of a parent and its child when it
+    switches between the two, but not what it remembers of their debug registers, so that a child
+    that execs would sometimes find all of them taken.
+    """
+    flags = _DISABLED | _EXCLUDE_KERNEL | _EXCLUDE_HV | _REMOVE_ON_EXEC
+    packed = struct.pack(
+        _ATTR_FORMAT,
+        _TYPE_BREAKPOINT,
+        _ATTR_BYTES,
+        *(0, 1, 0, 0),  # config, sample_period, sample_type, read_format
+        flags | (_INHERIT | _INHERIT_THREAD if threads else 0),
+        0,  # wakeup_events
+        _BREAKPOINT_X,
+        address,
+        _BREAKPOINT_BYTES,
+    )
+    attributes = ctypes.create_string_buffer(packed, _ATTR_BYTES)
+    fd: int = _libc.syscall(
+        ctypes.c_long(_NR_PERF_EVENT_OPEN),
+        attributes,
+        ctypes.c_long(tid),
+        ctypes.c_long(-1),  # on any CPU
+        ctypes.c_long(-1),  # of no group
+        ctypes.c_long(_FLAG_FD_CLOEXEC),
+    )
+    if fd < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    try:
+        fcntl.ioctl(fd, _IOC_SET_BPF, program_fd)
+        fcntl.ioctl(fd, _IOC_ENABLE, 0)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def read_count(fd: int) -> int:
+    """Return how often it was hit, by the kernel's own count; what inherited it is included."""
+    return int(struct.unpack("=Q", os.read(fd, 8))[0])
