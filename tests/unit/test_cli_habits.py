@@ -49,7 +49,7 @@ TYPED = {
     "run -i 1d ls": "run -i 10s ls",
     "run -S tottal ls": "run -S total ls",
     "run -F csv ls": "run -F table ls",
-    "run --vdso breakpoints ls": "run --vdso auto ls",
+    "run --vdso breakpoints ls": "run --vdso breakpoint ls",
     "run --output": f"run --output report.json {EXAMPLE}",
     "run -e": f"run -e openat,%network {EXAMPLE}",
     "run -u": f"run -u root {EXAMPLE}",
