@@ -15,8 +15,8 @@ WITHOUT = ("--without-vdso",)
 
 def test_gos_time_now_enters_ring_0(trace: Tracer) -> None:
     traced = trace(example("time_now"), options=WITHOUT)
-    # the runtime reads the clock a few times for itself
-    assert 2_000_006 <= traced.count("clock_gettime") < 2_001_000
+    # the runtime reads the clock for itself, the more often the longer it takes
+    assert 2_000_006 <= traced.count("clock_gettime") < 2_010_000
     assert traced.totals["ring3_calls"] == traced.totals["vdso_fallbacks"] == 0
     assert traced.report["probes"]["vdso"] == "removed"
     assert traced.warnings == []
