@@ -11,6 +11,7 @@ import importlib.util
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -115,7 +116,9 @@ def import_bcc(directory: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules["bcc"] = module
     try:
-        spec.loader.exec_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # newer Pythons find fault with how bcc is written
+            spec.loader.exec_module(module)
     except (ImportError, OSError, SyntaxError) as error:
         del sys.modules["bcc"]
         raise UnsupportedError(
