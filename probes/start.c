@@ -36,14 +36,15 @@ static inline void count_first_execve(u64 task, struct armed *start)
 {
 	u32 *ref = ref_of(SPACE_X86_64, NR_EXECVE);
 	struct config *cfg = configuration();
-	u32 row_plus_1;
+	u32 row_plus_1, pid;
 	struct row *row;
 	struct slot *slot;
 
 	if (!ref || !cfg)
 		return;
 	cfg->level = pid_level((void *)task) - cfg->level;
-	if (follow_task(task, add_process(pid_at_level((void *)task, cfg->level), 0), 0))
+	pid = pid_at_level((void *)task, cfg->level);
+	if (follow_task(task, add_process(pid, 0, start->enter_ns), 0))
 		return;
 	slot = slot_of(task);
 	if (!slot)

@@ -11,6 +11,9 @@
 
 #define IN_FLIGHT_IGNORED 0xffffffff
 
+#define NEWBORN 1    /* its first exit has no enter: its parent's clone, or a call older than us */
+#define RUNS_AGAIN 2
+
 #define CLONE_THREAD 0x00010000   /* include/uapi/linux/sched.h */
 #define PF_IO_WORKER 0x00000010   /* include/linux/sched.h */
 
@@ -19,7 +22,7 @@ struct slot {
 	u64 enter_ns;
 	u32 in_flight; /* row index + 1 of the call it is in */
 	u32 process;  /* key into processes */
-	u32 newborn;  /* its first exit belongs to its parent's clone */
+	u32 newborn;  /* NEWBORN, or RUNS_AGAIN + the number of a call that it makes once more */
 	u32 spilled;  /* tasks of this index that live in `spill` */
 };
 
@@ -73,15 +76,25 @@ static inline struct slot *slot_of(u64 task)
 	return slot->spilled ? spill.lookup(&task) : 0;
 }
 
-static inline int follow_task(u64 task, u32 process, u32 newborn)
+/* Returns 0; 1 if the task was followed already; -1 if there is no room. */
+static inline int follow_task(u64 task, u32 process, u32 newborn, u32 in_flight)
 {
-	struct slot fresh = {.task = task, .process = process, .newborn = newborn};
+	struct slot fresh = {
+		.task = task,
+		.process = process,
+		.newborn = newborn,
+		.in_flight = in_flight,
+	};
 	struct slot *slot = home_slot(task);
+	u64 owner;
 
 	if (!slot)
 		return -1;
-	if (__sync_val_compare_and_swap(&slot->task, 0, task) == 0) {
-		slot->in_flight = 0;
+	owner = __sync_val_compare_and_swap(&slot->task, 0, task);
+	if (owner == task || (slot->spilled && spill.lookup(&task)))
+		return 1;
+	if (owner == 0) {
+		slot->in_flight = in_flight;
 		slot->process = process;
 		slot->newborn = newborn;
 	} else {
@@ -96,18 +109,19 @@ static inline int follow_task(u64 task, u32 process, u32 newborn)
 	return 0;
 }
 
-static inline void forget_task(u64 task)
+/* Whether this call, and no other, took the task out. */
+static inline int forget_task(u64 task)
 {
 	struct slot *slot = home_slot(task);
 
 	if (!slot)
-		return;
-	if (slot->task == task) {
-		slot->in_flight = 0;
-		slot->task = 0;
-	} else if (slot->spilled && !spill.delete(&task)) {
-		__sync_fetch_and_add(&slot->spilled, -1);
-	}
+		return 0;
+	if (__sync_val_compare_and_swap(&slot->task, task, 0) == task)
+		return 1;
+	if (!slot->spilled || spill.delete(&task))
+		return 0;
+	__sync_fetch_and_add(&slot->spilled, -1);
+	return 1;
 }
 
 /* How deep the task's own pid namespace lies; 0 is the initial one. */
@@ -135,12 +149,11 @@ static inline u32 pid_at_level(struct task_struct *task, u32 level)
 }
 
 /* Returns the new process's key. A full table costs the listing, never a count. */
-static inline u32 add_process(u32 pid, u32 ppid)
+static inline u32 add_process(u32 pid, u32 ppid, u64 start_ns)
 {
-	struct process fresh = {.pid = pid, .ppid = ppid, .threads = 1};
+	struct process fresh = {.pid = pid, .ppid = ppid, .start_ns = start_ns, .threads = 1};
 	u32 key = next_total(TOTAL_PROCESSES);
 
-	fresh.start_ns = bpf_ktime_get_ns();
 	bpf_get_current_comm(&fresh.comm, sizeof(fresh.comm));
 	if (processes.insert(&key, &fresh))
 		add_total(TOTAL_LOST_PROCESSES, 1);
@@ -163,17 +176,18 @@ int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 		return 0; /* runs in the kernel only: it makes no calls */
 	if (clone_flags & CLONE_THREAD) {
 		key = parent->process;
-		process = processes.lookup(&key);
-		if (process)
-			__sync_fetch_and_add(&process->threads, 1);
+		add_thread(key, 1);
+		if (follow_task(child, key, NEWBORN, 0) > 0)
+			add_thread(key, -1); /* the iterator was quicker (seed.c) */
+		return 0;
 	} else {
 		if (!FOLLOW)
 			return 0;
 		process = processes.lookup(&parent->process);
 		key = add_process(pid_at_level((void *)child, cfg->level),
-				  process ? process->pid : 0);
+				  process ? process->pid : 0, bpf_ktime_get_ns());
 	}
-	follow_task(child, key, 1);
+	follow_task(child, key, NEWBORN, 0);
 	return 0;
 }
 
@@ -183,11 +197,14 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
 	u64 task = current_task();
 	struct slot *slot = slot_of(task);
 	struct process *process;
-	u32 exit_code = 0;
+	u32 exit_code = 0, key;
 
 	if (!slot)
 		return 0;
-	process = processes.lookup(&slot->process);
+	key = slot->process;
+	if (!forget_task(task))
+		return 0;
+	process = processes.lookup(&key);
 	if (process && __sync_fetch_and_add(&process->threads, -1) == 1) {
 		bpf_get_current_comm(&process->comm, sizeof(process->comm));
 		bpf_probe_read_kernel(&exit_code, sizeof(exit_code),
@@ -195,6 +212,5 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
 		process->exit_code = exit_code;
 		process->end_ns = bpf_ktime_get_ns();
 	}
-	forget_task(task);
 	return 0;
 }

@@ -1,6 +1,7 @@
 """The probes of one session: compiled for this kernel, attached, drained, detached."""
 
 import os
+import time
 from pathlib import Path
 from typing import Final
 
@@ -76,6 +77,11 @@ class Counting:
     def started(self) -> None:
         """Detach what only the start needed."""
         self._links.detach(_FIRST_ENTER)
+
+    def started_ns(self) -> int:
+        """Return when the target's first call began; the present where it never came to that."""
+        started = [process.start_ns for process in self._counters.drain().processes]
+        return started[0] if started else time.monotonic_ns()
 
     def stop(self) -> None:
         """Detach all probes; the counters stay readable."""

@@ -62,7 +62,9 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         if tree.status is None:
             tree.start()
             target.released()
-        watch = _Watch(counting, vdso, tree, _facts(options, vdso))
+        held_ns = time.monotonic_ns() - target.exec_ns
+        facts = _facts(options, vdso, counting.started_ns() + held_ns)
+        watch = _Watch(counting, vdso, tree, facts)
         yield from watch.snapshots(target, options.snapshots)
         counting.stop()
         tree.release()
@@ -92,13 +94,14 @@ def _command(options: RunOptions) -> tuple[Command, Identity | None]:
     return Command(file, options.command, environment), identity
 
 
-def _facts(options: RunOptions, vdso: VdsoCount) -> Facts:
+def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
+    """``started_ns``: the first call's enter, moved by as long as the target was held."""
     return Facts(
         command=options.command,
         started=datetime.now(timezone.utc)
         .isoformat(timespec="milliseconds")
         .replace("+00:00", "Z"),
-        started_ns=time.monotonic_ns(),
+        started_ns=started_ns,
         machine=machine.describe(),
         probes=Probes("raw_tracepoint", vdso.mode),
         selection=options.trace.selection,

@@ -8,6 +8,7 @@ is let go, PTRACE_O_EXITKILL takes it along. After that nothing ties it to us.
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +63,10 @@ def _ignored_at_start() -> int:
 
 
 class Held:
-    """The forked child. Whoever holds it must ``start`` it, and in the end ``wait`` for it."""
+    """The forked child. Whoever holds it must ``start`` it, and in the end ``wait`` for it.
+
+    ``exec_ns`` is when it reached its exec and was held there, on CLOCK_MONOTONIC.
+    """
 
     def __init__(
         self,
@@ -78,6 +82,7 @@ class Held:
         """
         self._command = command
         self._ours = True
+        self.exec_ns = 0
         go_read, self._go = os.pipe()
         self._failure, failure_write = os.pipe()
         self.pid = os.fork()
@@ -105,6 +110,7 @@ class Held:
         with contextlib.suppress(BrokenPipeError):  # killed while it waited: its status says how
             os.write(self._go, b"!")
         status = self._wait_for(lambda status: ptrace.is_event(status, ptrace.EVENT_EXEC))
+        self.exec_ns = time.monotonic_ns()
         if status is None:
             ptrace.to_syscall(self.pid)
             status = self._wait_for(ptrace.is_syscall_stop, ptrace.to_syscall)
