@@ -12,7 +12,7 @@ from typing import Final, Literal
 from systrace import assemble, machine
 from systrace.assemble import Facts
 from systrace.counting import Counting
-from systrace.layout import Total
+from systrace.layout import Space, Total
 from systrace.options import RunOptions, Snapshots, TraceOptions
 from systrace.probe import require_bpf
 from systrace.report import Exit, Probes, Report
@@ -165,10 +165,16 @@ class _Watch:
         """Hold the ways of counting against each other, once all is over."""
         disagreement = self._vdso.disagreement()
         warnings = [disagreement] if disagreement else []
-        missed = tally.totals[Total.EXECS] + 1 - self._tree.images
-        if self._vdso.follows and missed > 0:
+        missed = tally.totals[Total.EXECS] + 1 - self._tree.images if self._vdso.follows else 0
+        if missed > 0:
             programs = "1 program" if missed == 1 else f"{missed:,} programs"
             warnings.append(f"vDSO calls of {programs} were not counted: not stopped in time")
+        fallbacks = sum(
+            row.count for (space, _), row in tally.rows.items() if space == Space.FALLBACK
+        )
+        if (self._vdso.uncounted or missed > 0) and tally.entries and fallbacks:
+            # whose fallbacks they were is not known: all are taken off the entries
+            warnings.append(f"vdso rows may be too low by up to {fallbacks:,}, for the same reason")
         return warnings
 
     def _interval(self, now: Tally, before: Tally | None) -> Report:

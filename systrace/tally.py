@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from errno import EINTR
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from systrace.layout import Space, Total
 
@@ -86,6 +86,11 @@ class Entries:
 
     plain: Mapping[str, int] = field(default_factory=dict)
     clocked: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        """Whether there was one at all."""
+        counts: list[Mapping[Any, int]] = [self.plain, *self.clocked.values()]
+        return any(count for by_name in counts for count in by_name.values())
 
     def plus(self, other: "Entries") -> "Entries":
         """Add two counts up."""

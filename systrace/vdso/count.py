@@ -206,6 +206,11 @@ class VdsoCount:
         """Return what one call costs on this machine, natively; None where that is unknown."""
         return self._calibration.call_ns(name, clock) if self._calibration else None
 
+    @property
+    def uncounted(self) -> int:
+        """How many programs had vDSO calls that nothing counted."""
+        return self._uncounted.total()
+
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""
         warnings = []
