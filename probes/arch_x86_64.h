@@ -10,8 +10,11 @@
 #define TS_COMPAT 0x0002u             /* arch/x86/include/asm/thread_info.h */
 #define X32_SYSCALL_BIT 0x40000000u   /* arch/x86/include/uapi/asm/unistd.h */
 #define NR_EXECVE 59
+#define NR_RESTART 219     /* restart_syscall(2) */
+#define NR_RESTART_I386 0
 
 #define REG_BX 40 /* offsets into struct pt_regs, arch/x86/include/asm/ptrace.h */
+#define REG_AX 80
 #define REG_DI 112
 #define REG_ORIG_AX 120
 #define REG_IP 128
@@ -40,6 +43,12 @@ static inline u32 space_of(struct task_struct *task, u32 nr)
 	if (LOAD("u32", task, TASK_STATUS) & TS_COMPAT)
 		return SPACE_I386;
 	return nr & X32_SYSCALL_BIT && nr != 0xffffffff ? SPACE_X32 : SPACE_X86_64;
+}
+
+/* restart_syscall's number, by which a call that was interrupted may go on. */
+static inline u32 restart_number(struct task_struct *task)
+{
+	return LOAD("u32", task, TASK_STATUS) & TS_COMPAT ? NR_RESTART_I386 : NR_RESTART;
 }
 
 /* The number's index within its space. */

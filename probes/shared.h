@@ -81,6 +81,21 @@ struct config {
 	u64 pidns_ino;
 	u32 target;
 	u32 level;     /* of systrace's own pid namespace: first how far above the target's it is */
+	u32 holding;   /* systrace interrupts threads: the calls that this ends run again */
+	u32 unused;
+};
+
+enum seeding_mode {
+	SEED_RUNNING,
+	SEED_HELD,   /* every thread stands in a stop that systrace asked for */
+	SEED_FORGET,
+};
+
+struct seeding {
+	u32 mode;
+	u32 above; /* how far /proc's pid namespace lies above systrace's own */
+	u32 added;
+	u32 unused;
 };
 
 #endif

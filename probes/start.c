@@ -44,7 +44,7 @@ static inline void count_first_execve(u64 task, struct armed *start)
 		return;
 	cfg->level = pid_level((void *)task) - cfg->level;
 	pid = pid_at_level((void *)task, cfg->level);
-	if (follow_task(task, add_process(pid, 0, start->enter_ns), 0))
+	if (follow_task(task, add_process(pid, 0, start->enter_ns), 0, 0))
 		return;
 	slot = slot_of(task);
 	if (!slot)

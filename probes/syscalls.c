@@ -5,6 +5,7 @@
  */
 
 #define SECCOMP_MODE_FILTER 2 /* include/uapi/linux/seccomp.h */
+#define EINTR 4               /* include/uapi/asm-generic/errno-base.h */
 #define MAX_ERRNO 4095        /* include/linux/err.h */
 #define ERESTARTSYS 512       /* include/linux/errno.h; up to ERESTART_RESTARTBLOCK */
 #define ERESTART_RESTARTBLOCK 516
@@ -86,6 +87,11 @@ static inline void count_error(u32 row_plus_1, u32 number)
 		add_total(TOTAL_LOST_ERRORS, 1);
 }
 
+static inline int is_restart(long result)
+{
+	return result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK;
+}
+
 static inline void finish(struct row *row, u32 row_plus_1, u64 enter_ns, long result)
 {
 #ifndef COUNTS_ONLY
@@ -102,7 +108,7 @@ static inline void finish(struct row *row, u32 row_plus_1, u64 enter_ns, long re
 	row->histogram[0] += 1;
 #endif
 	if (result < 0 && result >= -MAX_ERRNO) {
-		if (result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK)
+		if (is_restart(result))
 			row->restarted += 1;
 		else
 			count_error(row_plus_1, -result);
@@ -131,6 +137,17 @@ static inline void count_fallback_clock(u32 flags, void *registers)
 		*count += 1;
 }
 
+/* Whether this is no new call, but one that goes on after systrace interrupted it. */
+static inline int runs_again(struct slot *slot, u32 nr)
+{
+	u32 state = slot->newborn;
+
+	slot->newborn = 0;
+	if (state < RUNS_AGAIN)
+		return 0;
+	return nr == state - RUNS_AGAIN || nr == restart_number(current_btf());
+}
+
 /* raw tracepoint sys_enter(regs, id) */
 int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -142,8 +159,10 @@ int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 
 	if (!slot)
 		return 0;
-	task = current_btf();
 	nr = ctx->args[1];
+	if (slot->newborn && runs_again(slot, nr))
+		return 0;
+	task = current_btf();
 	space = space_of(task, nr);
 	nr = number_of(space, nr);
 	ref = ref_of(space, nr);
@@ -218,6 +237,19 @@ static inline void count_filtered(struct task_struct *task)
 		add_total(TOTAL_LOST_CALLS, 1);
 }
 
+/* Whether systrace interrupted the call to hold its thread: it has not ended, and runs again. */
+static inline int interrupted(struct slot *slot, long result)
+{
+	struct config *cfg = configuration();
+	void *registers;
+
+	if (!cfg || !cfg->holding || (result != -EINTR && !is_restart(result)))
+		return 0;
+	registers = task_registers(current_btf());
+	slot->newborn = RUNS_AGAIN + (u32)LOAD("u64", registers, REG_ORIG_AX);
+	return 1;
+}
+
 /* raw tracepoint sys_exit(regs, ret) */
 int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
@@ -228,9 +260,11 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (!slot)
 		return 0;
 	row_plus_1 = slot->in_flight;
+	if (row_plus_1 && (long)ctx->args[1] < 0 && interrupted(slot, ctx->args[1]))
+		return 0;
 	slot->in_flight = 0;
 	if (!row_plus_1) {
-		if (slot->newborn)
+		if (slot->newborn == NEWBORN)
 			slot->newborn = 0;
 		else
 			count_filtered(current_btf());

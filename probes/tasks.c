@@ -91,8 +91,13 @@ static inline int follow_task(u64 task, u32 process, u32 newborn, u32 in_flight)
 	if (!slot)
 		return -1;
 	owner = __sync_val_compare_and_swap(&slot->task, 0, task);
-	if (owner == task || (slot->spilled && spill.lookup(&task)))
+	if (owner == task)
 		return 1;
+	if (slot->spilled && spill.lookup(&task)) {
+		if (owner == 0)
+			slot->task = 0;
+		return 1;
+	}
 	if (owner == 0) {
 		slot->in_flight = in_flight;
 		slot->process = process;
@@ -149,15 +154,29 @@ static inline u32 pid_at_level(struct task_struct *task, u32 level)
 }
 
 /* Returns the new process's key. A full table costs the listing, never a count. */
+static inline u32 list_process(struct process *fresh)
+{
+	u32 key = next_total(TOTAL_PROCESSES);
+
+	if (processes.insert(&key, fresh))
+		add_total(TOTAL_LOST_PROCESSES, 1);
+	return key;
+}
+
 static inline u32 add_process(u32 pid, u32 ppid, u64 start_ns)
 {
 	struct process fresh = {.pid = pid, .ppid = ppid, .start_ns = start_ns, .threads = 1};
-	u32 key = next_total(TOTAL_PROCESSES);
 
 	bpf_get_current_comm(&fresh.comm, sizeof(fresh.comm));
-	if (processes.insert(&key, &fresh))
-		add_total(TOTAL_LOST_PROCESSES, 1);
-	return key;
+	return list_process(&fresh);
+}
+
+static inline void add_thread(u32 key, s64 value)
+{
+	struct process *process = processes.lookup(&key);
+
+	if (process)
+		__sync_fetch_and_add(&process->threads, value);
 }
 
 /* raw tracepoint task_newtask(task, clone_flags): in the parent, before the child can run */
@@ -180,13 +199,12 @@ int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 		if (follow_task(child, key, NEWBORN, 0) > 0)
 			add_thread(key, -1); /* the iterator was quicker (seed.c) */
 		return 0;
-	} else {
-		if (!FOLLOW)
-			return 0;
-		process = processes.lookup(&parent->process);
-		key = add_process(pid_at_level((void *)child, cfg->level),
-				  process ? process->pid : 0, bpf_ktime_get_ns());
 	}
+	if (!FOLLOW)
+		return 0;
+	process = processes.lookup(&parent->process);
+	key = add_process(pid_at_level((void *)child, cfg->level), process ? process->pid : 0,
+			  bpf_ktime_get_ns());
 	follow_task(child, key, NEWBORN, 0);
 	return 0;
 }

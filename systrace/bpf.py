@@ -7,7 +7,7 @@ import ctypes
 import errno
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator as Entries
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -18,8 +18,16 @@ _MAP_LOOKUP_ELEM = 1
 _MAP_UPDATE_ELEM = 2
 _MAP_DELETE_ELEM = 3
 _MAP_GET_NEXT_KEY = 4
+_PROG_LOAD = 5
 _OBJ_GET_INFO_BY_FD = 15
 _RAW_TRACEPOINT_OPEN = 17
+_LINK_CREATE = 28
+_ITER_CREATE = 33
+
+_TYPE_TRACING = 26
+_ATTACH_ITERATOR = 28  # BPF_TRACE_ITER
+_LICENCE = b"Dual MIT/GPL"  # as in the sources, for the helpers that want it
+_INSTRUCTION_BYTES = 8
 
 _PROG_INFO_BYTES = 216  # struct bpf_prog_info up to and with recursion_misses (Linux 5.12)
 _RECURSION_MISSES = 208
@@ -102,7 +110,7 @@ class Map(Generic[Key, Value]):
             if error.errno != errno.ENOENT:
                 raise
 
-    def items(self) -> Iterator[tuple[Key, Value]]:
+    def items(self) -> Entries[tuple[Key, Value]]:
         """Yield the entries of a hash, which may change meanwhile; what vanishes is left out."""
         previous: Key | None = None
         while True:
@@ -137,3 +145,41 @@ def recursion_misses(program_fd: int) -> int:
     attributes = struct.pack("=IIQ", program_fd, len(info), ctypes.addressof(info))
     _bpf(_OBJ_GET_INFO_BY_FD, attributes)
     return int(struct.unpack_from("=Q", info, _RECURSION_MISSES)[0])
+
+
+class Iterator:
+    """A program that the kernel runs for every task of our pid namespace, when we say so."""
+
+    def __init__(self, instructions: bytes, target: int) -> None:
+        """Load it; ``target`` is the BTF id of what is iterated over. Raises OSError."""
+        code = ctypes.create_string_buffer(instructions, len(instructions))
+        licence = ctypes.create_string_buffer(_LICENCE)
+        program = _bpf(
+            _PROG_LOAD,
+            struct.pack(
+                "=IIQQ44xI36xI8x",
+                _TYPE_TRACING,
+                len(instructions) // _INSTRUCTION_BYTES,
+                ctypes.addressof(code),
+                ctypes.addressof(licence),
+                _ATTACH_ITERATOR,
+                target,
+            ),
+        )
+        try:
+            self._link = _bpf(_LINK_CREATE, struct.pack("=IIII", program, 0, _ATTACH_ITERATOR, 0))
+        finally:
+            os.close(program)
+
+    def run(self) -> None:
+        """Run it once, for all tasks."""
+        fd = _bpf(_ITER_CREATE, struct.pack("=II", self._link, 0))
+        try:
+            while os.read(fd, 4096):
+                pass
+        finally:
+            os.close(fd)
+
+    def close(self) -> None:
+        """Unload it."""
+        os.close(self._link)

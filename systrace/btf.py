@@ -12,6 +12,7 @@ from systrace.errors import UnsupportedError
 
 _KIND_STRUCT = 4
 _KIND_UNION = 5
+_KIND_FUNCTION = 12
 _KIND_MODIFIERS = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
 
 
@@ -79,6 +80,15 @@ class KernelTypes:
     def size(self, struct: str) -> int:
         """Size of a struct in bytes."""
         return int(self._type(self._find(struct)).size_or_type)
+
+    def function(self, name: str) -> int:
+        """Id of a kernel function. Raises UnsupportedError if this kernel has none such."""
+        found = int(
+            self._lib.btf__find_by_name_kind(self._btf, name.encode("ascii"), _KIND_FUNCTION)
+        )
+        if found < 0:
+            raise UnsupportedError(f"this kernel has no {name}")
+        return found
 
     def offset(self, path: str) -> int:
         """Offset in bytes of a member, written ``task_struct.thread_info.status``.

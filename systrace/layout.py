@@ -93,6 +93,27 @@ class Config(ctypes.Structure):
         ("pidns_ino", ctypes.c_uint64),
         ("target", ctypes.c_uint32),
         ("level", ctypes.c_uint32),
+        ("holding", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
+    )
+
+
+class SeedingMode(IntEnum):
+    """What the task iterator does with the threads of wanted processes."""
+
+    RUNNING = 0
+    HELD = 1
+    FORGET = 2
+
+
+class Seeding(ctypes.Structure):
+    """What the task iterator is told, and how many threads it added."""
+
+    _fields_ = (
+        ("mode", ctypes.c_uint32),
+        ("above", ctypes.c_uint32),
+        ("added", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
     )
 
 

@@ -31,6 +31,7 @@ _BCC_INSTALL: Final = (
     "Arch: pacman -S python-bcc"
 )
 COUNTING: Final = ("tasks.c", "syscalls.c", "start.c", "vsyscall.c")
+SEEDING: Final = ("seed.c",)
 
 _RAW_TRACEPOINT: Final = 17  # BPF_PROG_TYPE_RAW_TRACEPOINT
 
@@ -41,6 +42,10 @@ _OFFSETS: Final = {
     "TASK_EXIT_CODE": "task_struct.exit_code",
     "TASK_SECCOMP_MODE": "task_struct.seccomp.mode",
     "TASK_THREAD_PID": "task_struct.thread_pid",
+    "TASK_GROUP_LEADER": "task_struct.group_leader",
+    "TASK_REAL_PARENT": "task_struct.real_parent",
+    "TASK_START_TIME": "task_struct.start_time",
+    "TASK_COMM": "task_struct.comm",
     "MM_VDSO": "mm_struct.context.vdso",
     "PID_LEVEL": "pid.level",
     "PID_NUMBERS": "pid.numbers",
@@ -196,6 +201,18 @@ class Programs:
                 except Exception as error:  # bcc raises nothing narrower
                     raise _refusal(f"the kernel refused program {name}", error, log) from error
         return self._programs[name]
+
+    def task_iterator(self, name: str) -> "bpf.Iterator":
+        """Load a program that runs for every task; bcc can compile one, and not load it."""
+        with KernelTypes() as types:
+            target = types.function("bpf_iter_task")
+        try:
+            return bpf.Iterator(self._module.dump_func(name.encode("ascii")), target)
+        except OSError as error:
+            raise UnsupportedError(
+                f"the kernel refused program {name}: {error.strerror}\n"
+                "attach needs BPF iterators (Linux 5.8)"
+            ) from error
 
     def map_fd(self, name: str) -> int:
         """Return a map's descriptor."""

@@ -15,6 +15,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "row_key": layout.RowKey,
     "process": layout.ProcessRecord,
     "config": layout.Config,
+    "seeding": layout.Seeding,
 }
 # struct NAME { and its fields, enum NAME { and its members, as shared.h writes them
 BLOCK = re.compile(r"^(struct|enum) (\w+) \{\n(.*?)^\};", re.DOTALL | re.MULTILINE)
@@ -43,6 +44,7 @@ def expected() -> Iterator[tuple[str, int]]:
     yield "SPACES", len(layout.Space)
     yield from ((f"TOTAL_{total.name}", total.value) for total in layout.Total)
     yield "TOTALS", len(layout.Total)
+    yield from ((f"SEED_{mode.name}", mode.value) for mode in layout.SeedingMode)
     for name, value in vars(layout).items():
         if name.isupper():
             yield name, value
