@@ -17,7 +17,7 @@ def test_the_nearest_gap_wins() -> None:
     ]
     below, above = VDSO - 0x4000 - SIZE, VDSO + 0x9000
     assert VDSO - below == above - VDSO
-    assert choose([*mappings, Mapping(below, below + 1, "")], VDSO, SIZE, brk=0) == above
+    assert choose([Mapping(below, below + 1, ""), *mappings], VDSO, SIZE, brk=0) == above
     assert choose([*mappings, Mapping(above, above + 1, "")], VDSO, SIZE, brk=0) == below
 
 
