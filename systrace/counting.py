@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,6 +10,7 @@ from systrace import machine, probe
 from systrace.counters import Counters
 from systrace.layout import REF_SKIP, Config
 from systrace.options import TraceOptions
+from systrace.seeds import Seeds
 from systrace.tally import Tally
 from systrace.vdso.image import Image
 
@@ -27,8 +29,10 @@ _MOST_THREADS: Final = 32768
 class Counting:
     """A context manager; nothing of it is left in the kernel when it is left."""
 
-    def __init__(self, options: TraceOptions, image: Image | None) -> None:
-        """Compile, load and attach. Raises UnsupportedError and PrivilegeError."""
+    def __init__(
+        self, options: TraceOptions, image: Image | None, more: Sequence[str] = ()
+    ) -> None:
+        """Compile, with ``more`` sources. Raises UnsupportedError and PrivilegeError."""
         selection = options.selection
         skip_odd = selection is not None and not selection.admits("syscall_9999")
         definitions: dict[str, int] = {
@@ -42,7 +46,7 @@ class Counting:
         if options.counts_only:
             definitions["COUNTS_ONLY"] = 1
         self._links = probe.Links()
-        self._programs = probe.Programs(probe.COUNTING, definitions)
+        self._programs = probe.Programs((*probe.COUNTING, *more), definitions)
         self._counters = Counters(self._programs, tuple(_TRACEPOINTS))
         functions = tuple(function.name for function in image.functions) if image else ()
         # Linux 6.18 turns a uprobe on a nop into this call (arch/x86/kernel/uprobes.c)
@@ -69,10 +73,23 @@ class Counting:
                 level=len(numbers) - 1,
             )
         )
+        self._attach()
+        self._links.attach("sys_enter", self._programs.program(_FIRST_ENTER), _FIRST_ENTER)
+
+    def _attach(self) -> None:
         for program, tracepoint in _TRACEPOINTS.items():
             self._links.attach(tracepoint, self._programs.program(program))
-        self._links.attach("sys_enter", self._programs.program(_FIRST_ENTER), _FIRST_ENTER)
         self._links.attach_if_there("emulate_vsyscall", self._programs.program("on_vsyscall"))
+
+    def await_seeds(self, secret: int) -> "Seeds":
+        """Attach, so that counting begins with the threads that are handed to what this returns.
+
+        Only with probe.SEEDING among the sources. Raises UnsupportedError.
+        """
+        self._counters.configure(Config(secret=secret))
+        seeds = Seeds(self._programs, len(_pid_numbers("self")) - 1)
+        self._attach()
+        return seeds
 
     def started(self) -> None:
         """Detach what only the start needed."""
@@ -92,10 +109,10 @@ class Counting:
         return self._counters.drain()
 
 
-def _pid_numbers(pid: int) -> list[int]:
+def _pid_numbers(pid: int | str) -> list[int]:
     """A process's pid in our /proc's namespace and in each one below, up to its own (NSpid)."""
     for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
         name, _, values = line.partition(":")
         if name == "NSpid":
             return [int(value) for value in values.split()]
-    return [pid]
+    return [os.getpid() if pid == "self" else int(pid)]

@@ -11,7 +11,7 @@ from systrace.errors import OutputError
 from systrace.options import TableOptions
 from systrace.output import Format, Output
 from systrace.report import Report
-from systrace.session import Snapshot
+from systrace.watch import Snapshot
 
 _FILE_WIDTH = 80
 

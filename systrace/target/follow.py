@@ -73,6 +73,11 @@ class Tree:
         self.redone: Counter[int] = Counter()
 
     @property
+    def over(self) -> bool:
+        """Whether the first process has ended."""
+        return self.status is not None
+
+    @property
     def alive(self) -> bool:
         """Whether any process of the tree is left."""
         return bool(self._processes)
@@ -280,6 +285,11 @@ class Alone:
         self.status: int | None = None
         self.images = 0
         self.redone: Counter[int] = Counter()
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.status is not None
 
     def start(self) -> None:
         """Release it; it stands at the exit of its exec."""

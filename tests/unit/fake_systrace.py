@@ -14,6 +14,7 @@ from systrace import privilege, session
 from systrace.cli import main
 from systrace.options import RunOptions
 from systrace.report import Call, Exit, Machine, Probes, Report
+from systrace.watch import Snapshot
 
 
 def report(seconds: float = 1.5, end: Exit | None = None) -> Report:
@@ -34,14 +35,14 @@ def report(seconds: float = 1.5, end: Exit | None = None) -> Report:
     )
 
 
-def run(options: RunOptions) -> Iterator[session.Snapshot]:
+def run(options: RunOptions) -> Iterator[Snapshot]:
     for kind, seconds in json.loads(os.environ.get("FAKE", "[]")):
         if kind == "crash":
             raise ValueError("the engine\nbroke \x1b[31m")
-        yield session.Snapshot(kind, report(seconds))
+        yield Snapshot(kind, report(seconds))
     status = subprocess.run(options.command, close_fds=False, check=False).returncode
     end = Exit(signal=-status) if status < 0 else Exit(code=status)
-    yield session.Snapshot("final", report(2.5, end))
+    yield Snapshot("final", report(2.5, end))
 
 
 def unprivileged(arguments: Sequence[str]) -> None:

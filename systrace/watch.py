@@ -1,0 +1,167 @@
+"""What is due while a target is watched: reports so far, by interval, and the last one."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Literal, Protocol
+
+from systrace import assemble
+from systrace.assemble import Facts
+from systrace.counting import Counting
+from systrace.layout import Space, Total
+from systrace.options import Snapshots
+from systrace.report import Exit, Report
+from systrace.tally import Tally, without_redone
+from systrace.vdso.count import VdsoCount
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A report at a moment.
+
+    ``progress`` and ``asked`` (SIGUSR1) reports are cumulative, an ``interval`` report holds
+    what happened since the last one, and ``final``, the last, is the whole run.
+    """
+
+    kind: Literal["progress", "asked", "interval", "final"]
+    report: Report
+
+
+class Watched(Protocol):
+    """A target, as far as its watching needs it.
+
+    ``status`` is how it ended, as wait(2) encodes it, None before or where nobody can know.
+    ``images`` is how many programs were prepared, ``redone`` the calls that ran again, by number.
+    """
+
+    status: int | None
+    images: int
+
+    @property
+    def over(self) -> bool:
+        """Whether there is nothing left to watch."""
+
+    @property
+    def redone(self) -> Mapping[int, int]:
+        """Calls that ran again because somebody traced, by number."""
+
+    def step(self, until_ns: float) -> bool:
+        """Handle what has happened; returns whether something may be left."""
+
+
+class Watch:
+    """The running target's counters, and how it ended."""
+
+    def __init__(
+        self,
+        counting: Counting,
+        vdso: VdsoCount,
+        target: Watched,
+        facts: Facts,
+        missed: str = "not stopped in time",
+    ) -> None:
+        """``missed`` is why vDSO calls of a new program may not have been counted."""
+        self._counting = counting
+        self._vdso = vdso
+        self._target = target
+        self._missed = missed
+        self.facts = facts
+
+    def snapshots(self, next_signal: Callable[[float], int], when: Snapshots) -> Iterator[Snapshot]:
+        """Yield what is due until it is over.
+
+        ``next_signal`` waits for one until a time, ns of CLOCK_MONOTONIC, and returns its number.
+        """
+        interval = Ticks(when.interval_s, self.facts.started_ns)
+        progress = Ticks(when.progress_s, self.facts.started_ns)
+        before: Tally | None = None
+        busy = True
+        while not self._target.over:
+            due_ns = min(interval.due_ns, progress.due_ns)
+            number = next_signal(0 if busy else due_ns)
+            busy = self._target.step(due_ns)
+            if number == signal.SIGUSR1:
+                yield Snapshot("asked", self._report(self._drain()))
+            if not self._target.over and interval.passed():
+                now = self._drain()
+                yield Snapshot("interval", self._interval(now, before))
+                before = now
+            if not self._target.over and progress.passed():
+                yield Snapshot("progress", self._report(self._drain()))
+
+    def final(self) -> Snapshot:
+        """Return the whole run, once the target has ended and the probes are detached."""
+        tally = self._drain()
+        first = tally.processes[0] if tally.processes else None
+        if self._target.status is not None and first is not None and first.end_ns:
+            tally = replace(tally, at_ns=first.end_ns)
+        return Snapshot("final", self._report(tally))
+
+    def _drain(self) -> Tally:
+        tally = self._counting.drain()
+        rows = without_redone(tally.rows, self._target.redone)
+        return replace(tally, rows=rows, entries=self._vdso.read())
+
+    def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
+        warnings = self._vdso.warnings()
+        status = self._target.status
+        if self._target.over:
+            warnings += self._checks(tally)
+        facts = replace(self.facts, exit=_exit(status), warnings=tuple(warnings))
+        return assemble.report(tally, facts, since_ns)
+
+    def _checks(self, tally: Tally) -> list[str]:
+        """Hold the ways of counting against each other, once all is over."""
+        disagreement = self._vdso.disagreement()
+        warnings = [disagreement] if disagreement else []
+        missed = tally.totals[Total.EXECS] + 1 - self._target.images if self._vdso.follows else 0
+        if missed > 0:
+            programs = "1 program" if missed == 1 else f"{missed:,} programs"
+            warnings.append(f"vDSO calls of {programs} were not counted: {self._missed}")
+        fallbacks = sum(
+            row.count for (space, _), row in tally.rows.items() if space == Space.FALLBACK
+        )
+        if (self._vdso.uncounted or missed > 0) and tally.entries and fallbacks:
+            # whose fallbacks they were is not known: all are taken off the entries
+            warnings.append(f"vdso rows may be too low by up to {fallbacks:,}, for the same reason")
+        return warnings
+
+    def _interval(self, now: Tally, before: Tally | None) -> Report:
+        if before is None:
+            return self._report(now)
+        return self._report(now.since(before), before.at_ns)
+
+
+class Ticks:
+    """Moments at fixed distances, ns of CLOCK_MONOTONIC; those that were missed are left out."""
+
+    def __init__(self, period_s: float | None, start_ns: int) -> None:
+        self._period_ns = None if period_s is None else max(1, round(period_s * 1e9))
+        self.due_ns: float = float("inf")
+        if self._period_ns is not None:
+            self.due_ns = start_ns + self._period_ns
+
+    def passed(self) -> bool:
+        """Whether one is due; if so, the next one is set."""
+        now = time.monotonic_ns()
+        if self._period_ns is None or now < self.due_ns:
+            return False
+        self.due_ns += ((now - self.due_ns) // self._period_ns + 1) * self._period_ns
+        return True
+
+
+def utc_now() -> str:
+    """Return the time of day, RFC 3339."""
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return now.replace("+00:00", "Z")
+
+
+def _exit(status: int | None) -> Exit:
+    if status is None:
+        return Exit()
+    if os.WIFSIGNALED(status):
+        return Exit(signal=os.WTERMSIG(status))
+    return Exit(code=os.WEXITSTATUS(status))
