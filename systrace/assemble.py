@@ -64,6 +64,7 @@ class Facts:
     warnings: tuple[str, ...] = ()
     with_times: bool = True
     vdso_ns: Callable[[str, int], float | None] | None = None
+    longest_stop_ns: int | None = None
 
 
 def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
@@ -86,6 +87,7 @@ def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
         ),
         warnings=(*facts.warnings, *_warnings(tally)),
         selected=facts.selection is not None,
+        longest_stop_ns=facts.longest_stop_ns,
     )
 
 

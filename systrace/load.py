@@ -70,6 +70,7 @@ def from_document(document: Any) -> Report:
         processes=tuple(_process(row) for row in whole.children("processes")),
         warnings=whole.texts("warnings"),
         selected=whole.flag("selected"),
+        longest_stop_ns=(whole.number("longest_stop_ns") if whole.has("longest_stop_ns") else None),
     )
 
 

@@ -61,6 +61,15 @@ class RunOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachOptions:
+    """``systrace attach``: pids as /proc numbers them, and how to count what they call."""
+
+    pids: tuple[int, ...]
+    trace: TraceOptions = field(default_factory=TraceOptions)
+    snapshots: Snapshots = field(default_factory=Snapshots)
+
+
+@dataclass(frozen=True, slots=True)
 class TableOptions:
     """How the table is laid out; nothing here changes a count."""
 

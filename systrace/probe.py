@@ -284,8 +284,8 @@ class Links:
             os.close(fd)
 
     def close(self) -> None:
-        """Detach all that is left."""
-        for name in list(self._fds):
+        """Detach all that is left, the last one first: enters before the exits that end them."""
+        for name in reversed(list(self._fds)):
             self.detach(name)
 
 

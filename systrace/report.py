@@ -138,7 +138,8 @@ class Report:
 
     ``started`` is UTC, RFC 3339. ``threads`` counts every thread that ran, ``processes`` every
     process. ``lost`` is by how much the counts may be too low. ``selected`` says that a
-    selection (``-e``) left calls out on purpose.
+    selection (``-e``) left calls out on purpose. ``longest_stop_ns`` is for how long, at most,
+    systrace held a thread of a process that it attached to; None where it held none.
     """
 
     command: tuple[str, ...]
@@ -154,6 +155,7 @@ class Report:
     processes: tuple[Process, ...] = ()
     warnings: tuple[str, ...] = ()
     selected: bool = False
+    longest_stop_ns: int | None = None
 
     def ring_calls(self, ring: Ring) -> int:
         """Calls that were served in this ring."""

@@ -13,12 +13,16 @@ from systrace import __version__
 from systrace.errors import SystraceError, UsageError
 
 # A verb is a line here and a file beside this one, with a click command of the same name in it.
-VERBS: Mapping[str, str] = {"run": "Trace a command from its first instruction to its end."}
+VERBS: Mapping[str, str] = {
+    "run": "Trace a command from its first instruction to its end.",
+    "attach": "Count what already runs.",
+}
 
 EPILOG = """\b
 Examples:
   sudo systrace run ls /usr/bin              system calls and vDSO calls
   sudo systrace run -o report.json ./goapp   and a file to keep
+  sudo systrace attach -d 10 nginx           what runs already, for 10 s
 
 systrace VERB --help has the options of a verb.
 """

@@ -100,7 +100,7 @@ def follow() -> _Decorator:
         "--follow/--no-follow",
         "follow",
         default=True,
-        help="Count the children of COMMAND too, which is the default, or leave them out.",
+        help="Count children too, which is the default, or leave them out.",
     )
 
 
@@ -181,4 +181,27 @@ def interval() -> _Decorator:
         type=Duration(),
         metavar="SECONDS",
         help="Report every so often (10, 10s, 2m, 500ms) what happened since the last time.",
+    )
+
+
+def pids() -> _Decorator:
+    """``-p/--pid PID[,PID...]``, as often as wanted."""
+    return click.option(
+        "-p",
+        "--pid",
+        "pids",
+        metavar="PID,PID...",
+        multiple=True,
+        help="Attach to these pids as well, separated by commas.",
+    )
+
+
+def duration() -> _Decorator:
+    """``-d/--duration SECONDS``."""
+    return click.option(
+        "-d",
+        "--duration",
+        type=Duration(),
+        metavar="SECONDS",
+        help="End after this time (10, 10s, 2m, 500ms).",
     )

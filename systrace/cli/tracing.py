@@ -1,6 +1,6 @@
 """What ``run`` does, step by step, once click has read its options."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -22,6 +22,7 @@ from systrace.options import (
 )
 from systrace.output import opened
 from systrace.target import user
+from systrace.watch import Snapshot
 
 _PROGRESS_S = 1.0
 
@@ -39,14 +40,19 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
         trace=TraceOptions(
             vdso=asked["vdso"],
             counts_only=asked["counts_only"],
-            selection=_selection(asked["expressions"]),
+            selection=selected(asked["expressions"]),
             follow=asked["follow"],
             without_vdso=_without_vdso(asked["without_vdso"], asked["vdso"]),
         ),
         snapshots=Snapshots(interval_s=asked["interval"]),
     )
+    return wanted, presentation(asked)
+
+
+def presentation(asked: Mapping[str, Any]) -> Presentation:
+    """Take those of the options that say where reports go, and how they look."""
     table = TableOptions(asked["sort"], asked["top"], streams.width(), streams.colour())
-    return wanted, Presentation(asked["outputs"], asked["format_"], asked["quiet"], table)
+    return Presentation(asked["outputs"], asked["format_"], asked["quiet"], table)
 
 
 def require_privilege(arguments: Sequence[str], wanted: RunOptions) -> None:
@@ -55,18 +61,29 @@ def require_privilege(arguments: Sequence[str], wanted: RunOptions) -> None:
     user.resolve(wanted.user)
 
 
-def trace(wanted: RunOptions, presentation: Presentation) -> Observed:
+def trace(wanted: RunOptions, how: Presentation) -> Observed:
     """Open the outputs, run the command, show its reports. Raises SystraceError."""
+    return observe(
+        how,
+        lambda progress_s: session.run(
+            replace(wanted, snapshots=replace(wanted.snapshots, progress_s=progress_s))
+        ),
+    )
+
+
+def observe(how: Presentation, begin: Callable[[float | None], Iterator[Snapshot]]) -> Observed:
+    """Open the outputs, begin a session, show its reports. Raises SystraceError.
+
+    ``begin`` is told how often to report progress, in seconds, None for never.
+    """
     streams.hold_closed()
     author = user.caller()
     with (
-        opened(presentation.outputs, author) as outputs,
-        Live(wanted=not presentation.quiet) as live,
+        opened(how.outputs, author) as outputs,
+        Live(wanted=not how.quiet) as live,
     ):
-        if live.visible:
-            snapshots = replace(wanted.snapshots, progress_s=_PROGRESS_S)
-            wanted = replace(wanted, snapshots=snapshots)
-        return present(session.run(wanted), presentation, outputs, live)
+        progress_s = _PROGRESS_S if live.visible else None
+        return present(begin(progress_s), how, outputs, live)
 
 
 def end(observed: Observed) -> NoReturn:
@@ -84,7 +101,8 @@ def _without_vdso(wanted: bool, mode: VdsoMode) -> bool:
     return wanted
 
 
-def _selection(expressions: Sequence[str]) -> Selection | None:
+def selected(expressions: Sequence[str]) -> Selection | None:
+    """Parse what ``-e`` gave; None for everything. Raises UsageError."""
     if not expressions:
         return None
     # The syscall tables are read only where there is something to look up.

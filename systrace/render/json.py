@@ -55,6 +55,8 @@ def to_document(report: Report) -> dict[str, Any]:
     }
     if report.selected:
         document["selected"] = True
+    if report.longest_stop_ns is not None:
+        document["longest_stop_ns"] = report.longest_stop_ns
     return document
 
 

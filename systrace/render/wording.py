@@ -103,6 +103,8 @@ def notes(report: Report, width: int) -> Iterator[str]:
         yield returns
     if report.selected:
         yield "A selection (-e) left calls out: the totals are of the selected calls."
+    if report.longest_stop_ns is not None:
+        yield f"Longest stop of a thread by systrace: {units.duration(report.longest_stop_ns)}."
     for warning in report.warnings:
         yield f"Warning: {printable(warning)}"
     if times := _times(report):

@@ -1,0 +1,61 @@
+"""Counting what runs already: attach, watch, let go. It never prints and never exits."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from systrace import machine, probe
+from systrace.assemble import Facts
+from systrace.counting import Counting
+from systrace.options import AttachOptions
+from systrace.report import Probes
+from systrace.target.attached import AWAITED, Attached
+from systrace.target.find import find
+from systrace.target.launch import signals_blocked
+from systrace.vdso.live import LiveVdso
+from systrace.watch import Snapshot, Watch, utc_now
+
+_MISSED = "they were started after systrace attached"
+
+
+def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[Snapshot]:
+    """Attach to processes, all of their threads, and yield snapshots until it is over.
+
+    That is after the duration, at a SIGINT, SIGTERM or SIGHUP to us, or when they have ended.
+    ``announce`` is told, before a process is touched, what will be done to it.
+
+    Raises PrivilegeError, UnsupportedError, UsageError or SystraceError.
+    """
+    probe.require_bpf()
+    found = find([str(pid) for pid in options.pids])
+    with signals_blocked(AWAITED), contextlib.ExitStack() as stack:
+        target = stack.enter_context(Attached(found, options.snapshots.duration_s))
+        vdso = LiveVdso(options.trace.vdso, announce)
+        stack.enter_context(vdso)
+        image = vdso.load()
+        counting = stack.enter_context(Counting(options.trace, image, probe.SEEDING))
+        seeds = counting.await_seeds(vdso.secret)
+        stack.callback(seeds.close)
+        stack.callback(vdso.let_go)
+        started, started_ns = utc_now(), time.monotonic_ns()
+        for process in found:
+            vdso.take(process, seeds)
+        target.begin()
+        facts = Facts(
+            command=(),
+            started=started,
+            started_ns=started_ns,
+            machine=machine.describe(),
+            probes=Probes("raw_tracepoint", vdso.mode),
+            selection=options.trace.selection,
+            with_times=not options.trace.counts_only,
+            vdso_ns=vdso.call_ns,
+        )
+        watch = Watch(counting, vdso, target, facts, _MISSED)
+        yield from watch.snapshots(target.next_signal, options.snapshots)
+        vdso.let_go()
+        counting.stop()
+        watch.facts = replace(facts, longest_stop_ns=vdso.longest_stop_ns)
+        final = watch.final()
+    yield final

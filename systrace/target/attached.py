@@ -1,0 +1,115 @@
+"""Processes that run already: their ends, and the signals that end the observation of them."""
+
+import ctypes
+import os
+import select
+import signal
+import struct
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from systrace.errors import SystraceError
+from systrace.target.find import Found
+
+# To us, and never to the target: they end the observation. A terminal sends the first and third.
+_ENDING: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+AWAITED: Final = _ENDING | {signal.SIGUSR1}
+_SIGINFO_BYTES: Final = 128  # struct signalfd_siginfo, signalfd(2)
+_SFD_FLAGS: Final = os.O_CLOEXEC | os.O_NONBLOCK
+_NSIG_BYTES: Final = 128  # glibc's sigset_t
+
+
+class Attached:
+    """The processes of one attach; a context manager. Nothing here touches them."""
+
+    status: int | None = None  # how they ended is their parents' business
+    images = 1  # what runs already; each later program is one too many
+
+    def __init__(self, found: Sequence[Found], duration_s: float | None) -> None:
+        """Keep hold of these processes, not of their numbers; ``AWAITED`` must be blocked.
+
+        Raises SystraceError if one has ended meanwhile.
+        """
+        self._processes: dict[int, int] = {}
+        self._poll = select.poll()
+        self._ended = False
+        self._deadline_ns = float("inf")
+        self._duration_s = duration_s
+        self.redone: Counter[int] = Counter()
+        self._signals = _signalfd()
+        self._poll.register(self._signals, select.POLLIN)
+        for process in found:
+            try:
+                fd = os.pidfd_open(process.pid)
+            except OSError as error:
+                self.close()
+                raise SystraceError(
+                    f"cannot attach to {process}: {error.strerror}; has it just ended?"
+                ) from error
+            self._processes[fd] = process.pid
+            self._poll.register(fd, select.POLLIN)
+
+    def __enter__(self) -> "Attached":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of all."""
+        for fd in (self._signals, *self._processes):
+            os.close(fd)
+        self._processes.clear()
+
+    @property
+    def alive(self) -> tuple[int, ...]:
+        """Pids of those that have not ended."""
+        return tuple(self._processes.values())
+
+    @property
+    def over(self) -> bool:
+        """Whether the time is up, a signal said so, or all processes have ended."""
+        if self._ended or not self._processes:
+            return True
+        return time.monotonic_ns() >= self._deadline_ns
+
+    def begin(self) -> None:
+        """Let the duration begin."""
+        if self._duration_s is not None:
+            self._deadline_ns = time.monotonic_ns() + self._duration_s * 1e9
+
+    def next_signal(self, until_ns: float) -> int:
+        """Wait for a signal, the end of a process or a time; returns the signal's number or 0."""
+        until_ns = min(until_ns, self._deadline_ns)
+        timeout_ms = None
+        if until_ns != float("inf"):
+            timeout_ms = max(0.0, (until_ns - time.monotonic_ns()) / 1e6 + 1)
+        number = 0
+        for fd, _ in self._poll.poll(timeout_ms):
+            if fd == self._signals:
+                (number,) = struct.unpack_from("=I", os.read(fd, _SIGINFO_BYTES))
+                self._ended = self._ended or number in _ENDING
+            else:
+                self._poll.unregister(fd)
+                del self._processes[fd]
+                os.close(fd)
+        return number
+
+    def step(self, until_ns: float) -> bool:  # noqa: ARG002 - as a tree under ptrace
+        """Do nothing: they are not traced."""
+        return False
+
+
+def _signalfd() -> int:
+    libc = ctypes.CDLL(None, use_errno=True)
+    mask = ctypes.create_string_buffer(_NSIG_BYTES)
+    libc.sigemptyset(mask)
+    for awaited in AWAITED:
+        libc.sigaddset(mask, int(awaited))
+    fd: int = libc.signalfd(-1, mask, _SFD_FLAGS)
+    if fd < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return fd

@@ -1,0 +1,137 @@
+"""Which processes ``attach`` means: by pid, or by name, and why one cannot be taken."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from systrace.errors import SystraceError, UsageError
+
+_PF_KTHREAD: Final = 0x00200000  # include/linux/sched.h
+_FLAGS: Final = 9 - 3  # field 9 of proc(5)'s stat, counted behind the name
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A process to attach to, its pid as /proc numbers it; ``word`` is what it was found by."""
+
+    pid: int
+    comm: str
+    word: str
+
+    def __str__(self) -> str:
+        """Write it as messages do: ``nginx (1234)``."""
+        return f"{self.comm} ({self.pid})"
+
+
+def find(words: Sequence[str]) -> tuple[Found, ...]:
+    """Find every process that these words mean, each once, in the order of the words.
+
+    A number is a pid; anything else is the name of a program, as ``comm`` or the file that it
+    was started from. Raises UsageError and SystraceError.
+    """
+    found: dict[int, Found] = {}
+    for word in words:
+        for pid in [int(word)] if _is_number(word) else _named(word):
+            found.setdefault(pid, _checked(pid, word))
+    return tuple(found.values())
+
+
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdecimal()
+
+
+def _named(name: str) -> Iterator[int]:
+    import psutil  # noqa: PLC0415 - 30 ms, and a pid needs none of it
+
+    matches = [
+        process.pid
+        for process in psutil.process_iter(["name", "exe"])
+        if name in (process.info["name"], _comm(process.pid), _base(process.info["exe"]))
+    ]
+    for pid in matches:
+        if pid != os.getpid() and _refusal(pid) is None:
+            yield pid
+    if not any(pid != os.getpid() for pid in matches):
+        raise UsageError(f"there is no process {name!r}; `ps -e` lists those there are")
+    if all(pid == os.getpid() or _refusal(pid) for pid in matches):
+        reason = next(_refusal(pid) for pid in matches if pid != os.getpid())
+        raise SystraceError(f"cannot attach to {name!r}: {reason}")
+
+
+def _base(file: str | None) -> str | None:
+    return os.path.basename(file) if file else None  # noqa: PTH119 - of what may be no path
+
+
+def _checked(pid: int, word: str) -> Found:
+    comm = _comm(pid)
+    if comm is None:
+        raise UsageError(f"there is no process {pid}; `ps -e` lists those there are")
+    reason = _refusal(pid)
+    if reason:
+        raise SystraceError(f"cannot attach to {comm} ({pid}): {reason}")
+    return Found(pid, comm, word)
+
+
+def _refusal(pid: int) -> str | None:
+    """Say why a process cannot be counted; None if it can."""
+    status = fields(pid)
+    reasons = (
+        (not status, "it has ended"),
+        (status.get("Tgid") != str(pid), f"it is a thread of process {status.get('Tgid')}"),
+        (pid == os.getpid(), "it is this systrace"),
+        (pid in _ancestors() and _is_systrace(pid), "it is the systrace that started this one"),
+        (_stat_flags(pid) & _PF_KTHREAD, "it is a kernel thread, which makes no calls"),
+        (_is_zombie(status), "it has ended, and its parent has not yet asked how (a zombie)"),
+    )
+    return next((reason for applies, reason in reasons if applies), None)
+
+
+def _is_zombie(status: Mapping[str, str]) -> bool:
+    """Whether no thread is left; that the first one has ended does not mean so."""
+    ended = status.get("State", "").startswith(("Z", "X"))
+    return ended and status.get("Threads") in ("0", "1")
+
+
+def fields(pid: int | str) -> dict[str, str]:
+    """Read ``/proc/PID/status``; empty where there is no such process."""
+    try:
+        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return {}
+    lines = (line.partition(":") for line in text.splitlines())
+    return {name: value.strip() for name, _, value in lines}
+
+
+def _comm(pid: int) -> str | None:
+    try:
+        data = Path(f"/proc/{pid}/comm").read_bytes()
+    except OSError:
+        return None
+    return os.fsdecode(data.removesuffix(b"\n"))
+
+
+def _stat_flags(pid: int) -> int:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return 0
+    return int(stat.rpartition(b") ")[2].split()[_FLAGS])
+
+
+def _ancestors() -> set[int]:
+    found: set[int] = set()
+    pid = os.getppid()
+    while pid and pid not in found:
+        found.add(pid)
+        pid = int(fields(pid).get("PPid", "0"))
+    return found
+
+
+def _is_systrace(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return any(word.rpartition(b"/")[2] == b"systrace" for word in words[:5])
