@@ -14,6 +14,7 @@ from systrace.errors import UsageError
 
 # A command that every machine has, where the user's own is not known yet.
 _EXAMPLE = ("ls", "/usr/bin")
+_EXAMPLE_PID = "1234"
 # Options of strace and ltrace that ask for what a report always holds.
 _ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
 _FOLLOWS = "-f follows children; a format is asked for with -F:"
@@ -58,7 +59,7 @@ def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[s
         return _with("what shall it trace? For example:", Line("run", (), _EXAMPLE))
     line = split(run, "run", arguments)
     if _wants_attach(line):
-        return _no_attach()
+        return _to_attach(line)
     if line.words:
         return _options_first(run, line)
     name = line.command[0]
@@ -74,7 +75,7 @@ def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[s
 def _wants_attach(line: Line) -> bool:
     if any(_is_attach(word) for word in line.words):
         return True
-    return bool(line.command) and (line.command[0] == "attach" or line.command[0].isdecimal())
+    return bool(line.command) and line.command[0].isdecimal()
 
 
 def _options_first(run: click.Command, line: Line) -> str:
@@ -95,7 +96,7 @@ def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
     if wrong is None:
         return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
     if _is_attach(wrong):
-        return _no_attach()
+        return _to_attach(line)
     if wrong.spelling in _ALWAYS:
         said = f"{line.verb} has no {wrong.spelling}: a report always has counts and times:"
         return _with(said, _example(_known(line)))
@@ -178,7 +179,9 @@ def _known(line: Line) -> Line:
 
 def _example(line: Line) -> Line:
     """Give the line some command, so that it can be pasted."""
-    return line if line.command else replace(line, command=_EXAMPLE)
+    if line.command or any("-p" in _spellings(word) for word in line.words):
+        return line
+    return replace(line, command=(_EXAMPLE_PID,) if line.verb == "attach" else _EXAMPLE)
 
 
 def _is_attach(word: Word) -> bool:
@@ -189,9 +192,14 @@ def _strange(word: Word) -> bool:
     return word.option is None and word.spelling not in _ALWAYS
 
 
-def _no_attach() -> str:
-    example = Line("run", (), _EXAMPLE)
-    return _with("it cannot attach to a running process yet; start the program with it:", example)
+def _to_attach(line: Line) -> str:
+    """Give the line that attaches to the pid that was typed, wherever it stands."""
+    values = [word.value for word in line.words if _is_attach(word) and word.value]
+    pids = (*values, *line.command[:1])
+    pid = next((pid for pid in pids if pid.replace(",", "").isdecimal()), _EXAMPLE_PID)
+    return _with(
+        "what runs already is counted by attach:", Line("attach", (Word("-p", None, pid),), ())
+    )
 
 
 def _with(said: str, line: Line) -> str:
@@ -221,6 +229,8 @@ def _sample(option: click.Option | None, near: str = "") -> str:
     """Find a value that this option accepts, the nearest to what was typed."""
     if option is None or option.name == "outputs":
         return "report.json"
+    if option.name == "pids":
+        return _EXAMPLE_PID
     if isinstance(option.type, click.Choice):
         choices = [str(choice) for choice in option.type.choices]
         return (get_close_matches(near, choices, n=1) or choices)[0]

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from systrace import cli, launcher, session
-from systrace.cli import options
+from systrace.cli import attaching, options
 from systrace.errors import NotFoundError
 from systrace.options import RunOptions
 from systrace.output import Format
@@ -21,10 +21,14 @@ TYPED = {
     "-c ./app": "run ./app",
     "-o x ./app": "run -o x ./app",
     "-o x run -q ./app": "run -o x -q ./app",
-    "-p 1234": f"run {EXAMPLE}",
-    "--pid=1234": f"run {EXAMPLE}",
-    "attach 1234": f"run {EXAMPLE}",
-    "1234": f"run {EXAMPLE}",
+    "-p 1234": "attach -p 1234",
+    "-p 12,34": "attach -p 12,34",
+    "--pid=1234": "attach -p 1234",
+    "1234": "attach -p 1234",
+    "attahc 1234": "attach 1234",
+    "attach -p": "attach -p 1234",
+    "attach -d x": "attach -d 10s 1234",
+    "attach -d x -p 12": "attach -d 10s -p 12",
     "rnu -q ls": "run -q ls",
     "help": "--help",
     "--verson": "--help",
@@ -40,7 +44,7 @@ TYPED = {
     "run --no-folow ls": "run --no-follow ls",
     "run --intervall=2 ls": "run --interval 2 ls",
     "run -c ls -c": "run ls -c",
-    "run -p 12": f"run {EXAMPLE}",
+    "run -p 12": "attach -p 12",
     "run --zzz ls": "run --help",
     "run -d 5 ls": "run --help",
     "run -n x ls": "run -n 10 ls",
@@ -81,8 +85,12 @@ def test_the_line_to_paste_is_accepted(
     def run(_: RunOptions) -> None:
         raise NotFoundError("started")
 
+    def find(_: tuple[str, ...]) -> None:
+        raise NotFoundError("found")
+
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr(attaching, "find", find)
     monkeypatch.setattr("systrace.privilege.effective", lambda: ~0)
     monkeypatch.setattr("systrace.target.user.resolve", lambda _: None)
     accepted = 0 if "--help" in line else 127
@@ -93,7 +101,7 @@ def test_the_line_to_paste_is_accepted(
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("-p 1234", "cannot attach to a running process yet"),
+        ("-p 1234", "what runs already is counted by attach"),
         ("run -o ls", "-o took ls for its file"),
         ("run -n x ls", "-n/--top takes a number of rows, 1 or more, not x:"),
         ("run --output", "-o/--output lacks its FILE:"),
