@@ -167,6 +167,7 @@ int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 	nr = number_of(space, nr);
 	ref = ref_of(space, nr);
 	if (!ref) {
+		slot->in_flight = IN_FLIGHT_IGNORED;
 		add_total(TOTAL_LOST_CALLS, 1);
 		return 0;
 	}

@@ -1,7 +1,7 @@
 """From counters to a report: names, rings, percentiles, warnings. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from systrace import syscalls
@@ -37,6 +37,9 @@ _CLOCKS: Final = {
     **{16 + number: f"CLOCK_AUX{number}" for number in range(8)},
     CLOCKS - 1: "CLOCK_DYNAMIC",  # a process's or a device's clock, or no clock at all
 }
+
+# What "returns" is the rax of the code that the signal interrupted: sigreturn(2)
+_RETURNS_NOTHING: Final = frozenset({"rt_sigreturn", "sigreturn"})
 
 _SPACES: Final[Mapping[Space, tuple[Via, str]]] = {
     Space.X86_64: ("syscall", "x86_64"),
@@ -98,6 +101,8 @@ def _ring0_calls(tally: Tally, facts: Facts) -> list[Call]:
             continue
         via, abi = _SPACES[space]
         name = syscalls.name(abi, number)
+        if name in _RETURNS_NOTHING:
+            row = replace(row, restarted=0, errors={})  # noqa: PLW2901 - the same row, corrected
         clocks = tally.fallback_clocks.get(name, {}) if via == "vdso-fallback" else {}
         calls.append(
             Call(

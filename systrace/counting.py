@@ -62,8 +62,11 @@ class Counting:
 
     def await_exec(self, pid: int, secret: int) -> None:
         """Attach, so that counting begins with the execve that starts ``pid``'s program."""
-        entry = os.stat(f"/proc/{pid}/ns/pid")  # noqa: PTH116 - a magic link, followed
-        numbers = _pid_numbers(pid)
+        try:
+            entry = os.stat(f"/proc/{pid}/ns/pid")  # noqa: PTH116 - a magic link, followed
+            numbers = _pid_numbers(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            return  # killed already: nothing will start
         self._counters.configure(
             Config(
                 secret=secret,

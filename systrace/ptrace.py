@@ -87,9 +87,9 @@ def listen(tid: int) -> None:
     _call(_LISTEN, tid)
 
 
-def to_syscall(tid: int) -> None:
+def to_syscall(tid: int, signal: int = 0) -> None:
     """PTRACE_SYSCALL: run to the next entry to or exit from a system call."""
-    _call(_SYSCALL, tid)
+    _call(_SYSCALL, tid, 0, signal)
 
 
 def detach(tid: int, signal: int = 0) -> None:

@@ -118,9 +118,13 @@ class Watch:
         disagreement = self._vdso.disagreement()
         warnings = [disagreement] if disagreement else []
         missed = tally.totals[Total.EXECS] + 1 - self._target.images if self._vdso.follows else 0
-        if missed > 0:
+        if missed > 0 and self._target.images:
             programs = "1 program" if missed == 1 else f"{missed:,} programs"
             warnings.append(f"vDSO calls of {programs} were not counted: {self._missed}")
+        alive = sum(not process.end_ns for process in tally.processes)
+        if alive and self.facts.command:
+            processes = "1 process was" if alive == 1 else f"{alive:,} processes were"
+            warnings.append(f"{processes} still running at the end: counted up to then")
         fallbacks = sum(
             row.count for (space, _), row in tally.rows.items() if space == Space.FALLBACK
         )

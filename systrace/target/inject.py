@@ -80,6 +80,6 @@ class Injector:
                 return
             if not os.WIFSTOPPED(status):
                 raise TargetDiedError(status)
-            if os.WSTOPSIG(status) != signal.SIGTRAP:
-                # only SIGSTOP passes the mask: it waits until the task is let go
-                self.pending_signal = os.WSTOPSIG(status)
+            # only SIGSTOP passes the mask: it waits until the task is let go, or for a SIGCONT
+            stopped = os.WSTOPSIG(status)
+            self.pending_signal = 0 if stopped == signal.SIGTRAP else stopped

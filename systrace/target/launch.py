@@ -97,6 +97,8 @@ class Held:
                 self.pid,
                 ptrace.O_TRACEEXEC | ptrace.O_EXITKILL | ptrace.O_TRACESYSGOOD,
             )
+        except ProcessLookupError:
+            pass  # killed already: start() finds out how
         except OSError as error:
             self.abandon()
             raise SystraceError(f"cannot trace the command: {error.strerror}") from error
@@ -124,7 +126,7 @@ class Held:
     def _wait_for(
         self,
         wanted: Callable[[int], bool],
-        resume: Callable[[int], None] = ptrace.cont,
+        resume: Callable[..., None] = ptrace.cont,
     ) -> int | None:
         """Deliver every signal until a wanted stop; return None, or the status of its end."""
         while True:
@@ -139,7 +141,7 @@ class Held:
                 else:
                     ptrace.listen(self.pid)
             else:
-                ptrace.cont(self.pid, os.WSTOPSIG(status))
+                resume(self.pid, os.WSTOPSIG(status))
 
     def _refuse(self, number: int) -> NoReturn:
         from systrace.launcher import quoted  # noqa: PLC0415

@@ -5,6 +5,7 @@ Two injected calls map the block (see x86_64.py): a private page of code that is
 descriptor, a string or a writable code page in the target, and the counters outlive it.
 """
 
+import io
 import mmap
 import os
 import struct
@@ -95,13 +96,29 @@ def patch(
     is mapped from there, and the target's descriptor closed. Raises UnpatchableError, with
     nothing changed but perhaps an unused mapping.
     """
+    block = map_block(pid, plan, vdso, injector, code_fd)
+    pages = CounterPages(plan, open_counters(pid, block + x86_64.PAGE))
+    with Path(f"/proc/{pid}/mem").open("r+b", buffering=0) as memory:
+        if code_fd is None:
+            memory.seek(block)
+            memory.write(plan.code_page(block, vdso))
+        write_jumps(memory, plan, block, vdso)
+    return pages
+
+
+def map_block(
+    pid: int, plan: Plan, vdso: int, injector: Injector, code_fd: int | None = None
+) -> int:
+    """Map code and counters, and return where; with ``code_fd`` the code is there already.
+
+    Raises UnpatchableError.
+    """
     mappings = place.parse_maps(
         Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
     )
     block = place.choose(mappings, vdso, x86_64.BLOCK_BYTES, _start_brk(pid))
     if block is None:
         raise UnpatchableError("there is no room within 2 GiB of its vDSO")
-    code = plan.code_page(block, vdso)
     counters = block + x86_64.PAGE
     private = _MAP_PRIVATE | _MAP_FIXED_NOREPLACE
     shared = _MAP_SHARED | _MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
@@ -111,7 +128,7 @@ def patch(
             anonymous = private | _MAP_ANONYMOUS
             injector.call(NR_MMAP, block, x86_64.PAGE, read_execute, anonymous, -1, 0)
         else:
-            os.pwrite(code_fd, code, 0)
+            os.pwrite(code_fd, plan.code_page(block, vdso), 0)
             injector.call(NR_MMAP, block, x86_64.PAGE, read_execute, private, code_fd, 0)
         injector.call(NR_MMAP, counters, x86_64.COUNTER_BYTES, read_write, shared, -1, 0)
     except OSError as error:
@@ -119,18 +136,18 @@ def patch(
     finally:
         if code_fd is not None:
             injector.call(NR_CLOSE, code_fd)
-    pages = _open_counters(pid, counters)
-    with Path(f"/proc/{pid}/mem").open("r+b", buffering=0) as memory:
-        if code_fd is None:
-            memory.seek(block)
-            memory.write(code)
-        for trampoline in plan.trampolines:
-            memory.seek(vdso + trampoline.function.offset)
-            memory.write(plan.jump(trampoline, block, vdso))
-    return CounterPages(plan, pages)
+    return block
 
 
-def _open_counters(pid: int, address: int) -> mmap.mmap:
+def write_jumps(memory: io.RawIOBase, plan: Plan, block: int, vdso: int) -> None:
+    """Lead every function through its trampoline; no thread may run meanwhile."""
+    for trampoline in plan.trampolines:
+        memory.seek(vdso + trampoline.function.offset)
+        memory.write(plan.jump(trampoline, block, vdso))
+
+
+def open_counters(pid: int, address: int) -> mmap.mmap:
+    """Map a process's counters here. Raises UnpatchableError."""
     end = address + x86_64.COUNTER_BYTES
     try:
         fd = os.open(f"/proc/{pid}/map_files/{address:x}-{end:x}", os.O_RDWR | os.O_CLOEXEC)

@@ -31,7 +31,7 @@ CALL_LOOP: Final = bytes.fromhex(
     "415f 415e 415d 415c 5b c3"  # pop r15 to r12, rbx; ret
 )
 
-_JUMP_BYTES: Final = 5
+JUMP_BYTES: Final = 5
 _NOP5: Final = b"\x0f\x1f\x44\x00\x00"  # what Linux 6.18 turns into a cheap uprobe
 _HASH: Final = 0x9E3779B1 - 2**32
 _STACK_SHIFT: Final = 12
@@ -78,7 +78,7 @@ class Plan:
 
     def jump(self, trampoline: Trampoline, block: int, vdso: int) -> bytes:
         """Return the jump that goes to the function's entry."""
-        after = vdso + trampoline.function.offset + _JUMP_BYTES
+        after = vdso + trampoline.function.offset + JUMP_BYTES
         distance = block + trampoline.position - after
         return b"\xe9" + distance.to_bytes(4, "little", signed=True)
 
@@ -93,7 +93,7 @@ def make_plan(image: Image) -> Plan:
         if len(trampolines) == MAX_FUNCTIONS:
             refused[function.name] = "the code page is full"
             continue
-        head = range(function.offset, function.offset + _JUMP_BYTES)
+        head = range(function.offset, function.offset + JUMP_BYTES)
         if any(target in head for target in targets):
             refused[function.name] = "the vDSO itself branches to its first instructions"
             continue
@@ -154,7 +154,7 @@ def _displaced(image: Image, function: Function) -> list[Any] | None:
             return None
         instructions.append(instruction)
         length += instruction.len
-        if length >= _JUMP_BYTES:
+        if length >= JUMP_BYTES:
             return instructions
     return None
 
