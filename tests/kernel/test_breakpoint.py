@@ -70,7 +70,7 @@ def test_children_that_exec_are_counted(trace: Tracer) -> None:
 
 def test_a_shell_that_execs_while_its_child_lives_is_counted(trace: Tracer) -> None:
     program = example("vdso_all")
-    script = f"({program}; {program}) & exec sh -c '{program}; sleep 0.3'"
+    script = f"({program}; {program}) & exec sh -c '{program}; sleep 2'"
     traced = trace("sh", "-c", script, options=BREAKPOINT)
     assert traced.row("clock_gettime", "vdso")["count"] == 3 * 10_007
     assert only_the_usual_warnings(traced)
