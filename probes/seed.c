@@ -23,6 +23,7 @@ static inline u32 seed_process(u64 leader, u32 tgid, u32 level)
 	struct process fresh = {.pid = tgid};
 
 	fresh.ppid = pid_at_level((void *)parent, level);
+	fresh.pid_in_namespace = pid_at_level((void *)leader, pid_level((void *)leader));
 	fresh.start_ns = read_pointer(leader, TASK_START_TIME);
 	bpf_probe_read_kernel(&fresh.comm, sizeof(fresh.comm), (void *)leader + TASK_COMM);
 	return list_process(&fresh);

@@ -33,7 +33,7 @@ enum space {
 
 #define MAX_ROWS 384
 #define MAX_ERRORS 4096
-#define MAX_PROCESSES 32768
+#define UNLISTED 0xfffffffeu /* key of every process that found no place in the table */
 
 #define CLOCKS 32 /* ids 0..30, and the rest (dynamic ones are negative) in the last */
 
@@ -52,6 +52,20 @@ struct row_key {
 	s32 nr;
 };
 
+/* What one process did. `error` 0: its calls of that row, and the time they took; otherwise how
+ * many of them returned this errno.
+ */
+struct process_row_key {
+	u32 process;
+	u16 row; /* index + 1 */
+	u16 error;
+};
+
+struct process_row {
+	u64 count;
+	u64 total_ns;
+};
+
 struct process {
 	u32 pid;  /* tgid in systrace's own pid namespace; 0: not visible from there */
 	u32 ppid;
@@ -60,6 +74,8 @@ struct process {
 	s64 threads; /* alive; 64 bit, since an atomic that returns the old value must be */
 	u32 execs;
 	s32 exit_code; /* as wait(2) encodes it */
+	u32 pid_in_namespace; /* in its own, the innermost one */
+	u32 shares_memory;    /* made with CLONE_VM, and no exec since */
 	char comm[16];
 };
 
@@ -72,6 +88,9 @@ enum total {
 	TOTAL_LOST_ERRORS,    /* counted, errno not kept */
 	TOTAL_LOST_TASKS,     /* not followed: their calls are missing */
 	TOTAL_LOST_PROCESSES, /* counted, not listed */
+	TOTAL_ENDED,          /* listed processes that have ended */
+	TOTAL_LOST_PROCESS_CALLS,  /* counted, not by process */
+	TOTAL_LOST_PROCESS_ERRORS,
 	TOTALS,
 };
 
@@ -82,7 +101,7 @@ struct config {
 	u32 target;
 	u32 level;     /* of systrace's own pid namespace: first how far above the target's it is */
 	u32 holding;   /* systrace interrupts threads: the calls that this ends run again */
-	u32 unused;
+	u32 parent;    /* of the target: systrace, as its own pid namespace numbers it */
 };
 
 enum seeding_mode {

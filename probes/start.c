@@ -36,15 +36,15 @@ static inline void count_first_execve(u64 task, struct armed *start)
 {
 	u32 *ref = ref_of(SPACE_X86_64, NR_EXECVE);
 	struct config *cfg = configuration();
-	u32 row_plus_1, pid;
+	u32 row_plus_1, key;
 	struct row *row;
 	struct slot *slot;
 
 	if (!ref || !cfg)
 		return;
 	cfg->level = pid_level((void *)task) - cfg->level;
-	pid = pid_at_level((void *)task, cfg->level);
-	if (follow_task(task, add_process(pid, 0, start->enter_ns), 0, 0))
+	key = add_process((void *)task, cfg->level, cfg->parent, start->enter_ns, 0);
+	if (follow_task(task, key, 0, 0))
 		return;
 	slot = slot_of(task);
 	if (!slot)
@@ -57,7 +57,8 @@ static inline void count_first_execve(u64 task, struct armed *start)
 	if (!row)
 		return;
 	row->count += 1;
-	finish(row, row_plus_1, start->enter_ns, 0);
+	count_in_process(key, row_plus_1);
+	finish(row, row_plus_1, key, start->enter_ns, 0);
 }
 
 /* raw tracepoint sched_process_exec(task, old_pid, bprm): the exec has succeeded. It ends here,
@@ -84,12 +85,13 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 	process = processes.lookup(&slot->process);
 	if (process) {
 		process->execs += 1;
+		process->shares_memory = 0;
 		bpf_get_current_comm(&process->comm, sizeof(process->comm));
 	}
 	if (slot->in_flight && slot->in_flight != IN_FLIGHT_IGNORED) {
 		row = row_at(slot->in_flight);
 		if (row)
-			finish(row, slot->in_flight, slot->enter_ns, 0);
+			finish(row, slot->in_flight, slot->process, slot->enter_ns, 0);
 	}
 	slot->in_flight = IN_FLIGHT_IGNORED;
 	return 0;

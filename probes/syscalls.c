@@ -76,7 +76,7 @@ static inline u64 bucket_of(u64 ns)
 	return bucket < HIST_BUCKETS ? bucket : HIST_BUCKETS - 1;
 }
 
-static inline void count_error(u32 row_plus_1, u32 number)
+static inline void count_error(u32 row_plus_1, u32 process, u32 number)
 {
 	u32 key = (row_plus_1 - 1) << 16 | number;
 	u64 one = 1, *count = errors.lookup(&key);
@@ -85,6 +85,7 @@ static inline void count_error(u32 row_plus_1, u32 number)
 		*count += 1;
 	else if (errors.update(&key, &one))
 		add_total(TOTAL_LOST_ERRORS, 1);
+	count_error_in_process(process, row_plus_1, number);
 }
 
 static inline int is_restart(long result)
@@ -92,7 +93,7 @@ static inline int is_restart(long result)
 	return result <= -ERESTARTSYS && result >= -ERESTART_RESTARTBLOCK;
 }
 
-static inline void finish(struct row *row, u32 row_plus_1, u64 enter_ns, long result)
+static inline void finish(struct row *row, u32 row_plus_1, u32 process, u64 enter_ns, long result)
 {
 #ifndef COUNTS_ONLY
 	u64 ns = bpf_ktime_get_ns() - enter_ns;
@@ -104,6 +105,7 @@ static inline void finish(struct row *row, u32 row_plus_1, u64 enter_ns, long re
 	if (~ns > row->min_ns_inverted)
 		row->min_ns_inverted = ~ns;
 	row->histogram[bucket] += 1;
+	time_in_process(process, row_plus_1, ns);
 #else
 	row->histogram[0] += 1;
 #endif
@@ -111,7 +113,7 @@ static inline void finish(struct row *row, u32 row_plus_1, u64 enter_ns, long re
 		if (is_restart(result))
 			row->restarted += 1;
 		else
-			count_error(row_plus_1, -result);
+			count_error(row_plus_1, process, -result);
 	}
 }
 
@@ -206,6 +208,7 @@ int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	}
 	row->count += 1;
+	count_in_process(slot->process, row_plus_1);
 	slot->in_flight = row_plus_1;
 #ifndef COUNTS_ONLY
 	slot->enter_ns = bpf_ktime_get_ns();
@@ -273,6 +276,6 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 	}
 	row = row_at(row_plus_1);
 	if (row)
-		finish(row, row_plus_1, slot->enter_ns, ctx->args[1]);
+		finish(row, row_plus_1, slot->process, slot->enter_ns, ctx->args[1]);
 	return 0;
 }

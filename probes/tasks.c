@@ -14,8 +14,10 @@
 #define NEWBORN 1    /* its first exit has no enter: its parent's clone, or a call older than us */
 #define RUNS_AGAIN 2
 
-#define CLONE_THREAD 0x00010000   /* include/uapi/linux/sched.h */
+#define CLONE_VM 0x00000100       /* include/uapi/linux/sched.h */
+#define CLONE_THREAD 0x00010000
 #define PF_IO_WORKER 0x00000010   /* include/linux/sched.h */
+#define GROUP_EXIT 0x00000004     /* SIGNAL_GROUP_EXIT, include/linux/sched/signal.h */
 
 struct slot {
 	u64 task;     /* owner; 0: free */
@@ -158,17 +160,52 @@ static inline u32 list_process(struct process *fresh)
 {
 	u32 key = next_total(TOTAL_PROCESSES);
 
-	if (processes.insert(&key, fresh))
-		add_total(TOTAL_LOST_PROCESSES, 1);
-	return key;
+	if (key != UNLISTED && !processes.insert(&key, fresh))
+		return key;
+	add_total(TOTAL_LOST_PROCESSES, 1);
+	return UNLISTED;
 }
 
-static inline u32 add_process(u32 pid, u32 ppid, u64 start_ns)
+static inline u32 add_process(struct task_struct *task, u32 level, u32 ppid, u64 start_ns,
+			      u32 shares_memory)
 {
-	struct process fresh = {.pid = pid, .ppid = ppid, .start_ns = start_ns, .threads = 1};
+	struct process fresh = {.ppid = ppid, .start_ns = start_ns, .threads = 1};
 
+	fresh.pid = pid_at_level(task, level);
+	fresh.pid_in_namespace = pid_at_level(task, pid_level(task));
+	fresh.shares_memory = shares_memory;
 	bpf_get_current_comm(&fresh.comm, sizeof(fresh.comm));
 	return list_process(&fresh);
+}
+
+/* What its parent's wait(2) says, as kernel/exit.c has it: the group's code, or the leader's. */
+static inline s32 exit_code_of(u64 leader, u64 task)
+{
+	u64 signal = 0;
+	u32 flags = 0;
+	s32 code = 0;
+
+	bpf_probe_read_kernel(&signal, sizeof(signal), (void *)task + TASK_SIGNAL);
+	bpf_probe_read_kernel(&flags, sizeof(flags), (void *)signal + SIGNAL_FLAGS);
+	if (flags & GROUP_EXIT)
+		bpf_probe_read_kernel(&code, sizeof(code), (void *)signal + SIGNAL_GROUP_EXIT_CODE);
+	else
+		bpf_probe_read_kernel(&code, sizeof(code), (void *)leader + TASK_EXIT_CODE);
+	return code;
+}
+
+/* Its last thread, `task`, is about to die. */
+static inline void end_process(struct process *process, u64 task)
+{
+	u64 leader = 0;
+
+	bpf_probe_read_kernel(&leader, sizeof(leader), (void *)task + TASK_GROUP_LEADER);
+	bpf_probe_read_kernel(&process->comm, sizeof(process->comm), (void *)leader + TASK_COMM);
+	process->exit_code = exit_code_of(leader, task);
+	if (!process->end_ns)
+		add_total(TOTAL_ENDED, 1);
+	asm volatile("" ::: "memory"); /* user space takes out what has an end: that comes last */
+	process->end_ns = bpf_ktime_get_ns();
 }
 
 static inline void add_thread(u32 key, s64 value)
@@ -186,7 +223,7 @@ int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 	struct slot *parent = slot_of(current_task());
 	struct config *cfg = configuration();
 	struct process *process;
-	u32 key, task_flags = 0;
+	u32 key, task_flags = 0, shares_memory = !!(clone_flags & CLONE_VM);
 
 	if (!parent || !cfg)
 		return 0;
@@ -196,16 +233,19 @@ int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 	if (clone_flags & CLONE_THREAD) {
 		key = parent->process;
 		add_thread(key, 1);
-		if (follow_task(child, key, NEWBORN, 0) > 0)
-			add_thread(key, -1); /* the iterator was quicker (seed.c) */
+		if (follow_task(child, key, NEWBORN, 0))
+			add_thread(key, -1); /* no room, or the iterator was quicker (seed.c) */
 		return 0;
 	}
 	if (!FOLLOW)
 		return 0;
 	process = processes.lookup(&parent->process);
-	key = add_process(pid_at_level((void *)child, cfg->level), process ? process->pid : 0,
-			  bpf_ktime_get_ns());
-	follow_task(child, key, NEWBORN, 0);
+	key = add_process((void *)child, cfg->level, process ? process->pid : 0,
+			  bpf_ktime_get_ns(), shares_memory);
+	if (follow_task(child, key, NEWBORN, 0) && key != UNLISTED) {
+		processes.delete(&key); /* nobody would see it end */
+		add_total(TOTAL_LOST_PROCESSES, 1);
+	}
 	return 0;
 }
 
@@ -215,7 +255,7 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
 	u64 task = current_task();
 	struct slot *slot = slot_of(task);
 	struct process *process;
-	u32 exit_code = 0, key;
+	u32 key;
 
 	if (!slot)
 		return 0;
@@ -223,12 +263,7 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx)
 	if (!forget_task(task))
 		return 0;
 	process = processes.lookup(&key);
-	if (process && __sync_fetch_and_add(&process->threads, -1) == 1) {
-		bpf_get_current_comm(&process->comm, sizeof(process->comm));
-		bpf_probe_read_kernel(&exit_code, sizeof(exit_code),
-				      (void *)task + TASK_EXIT_CODE);
-		process->exit_code = exit_code;
-		process->end_ns = bpf_ktime_get_ns();
-	}
+	if (process && __sync_fetch_and_add(&process->threads, -1) == 1)
+		end_process(process, task);
 	return 0;
 }

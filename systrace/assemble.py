@@ -7,16 +7,15 @@ from typing import Final
 from systrace import syscalls
 from systrace.layout import CLOCKS, HIST_BUCKETS, Space, Total, bucket_bounds
 from systrace.options import Selection
+from systrace.per_process import RETURNS_NOTHING, SPACES, processes
 from systrace.report import (
     Bucket,
     Call,
     Exit,
     Machine,
     Probes,
-    Process,
     Report,
     Times,
-    Via,
 )
 from systrace.tally import RowTally, Tally
 
@@ -36,17 +35,6 @@ _CLOCKS: Final = {
     11: "CLOCK_TAI",
     **{16 + number: f"CLOCK_AUX{number}" for number in range(8)},
     CLOCKS - 1: "CLOCK_DYNAMIC",  # a process's or a device's clock, or no clock at all
-}
-
-# What "returns" is the rax of the code that the signal interrupted: sigreturn(2)
-_RETURNS_NOTHING: Final = frozenset({"rt_sigreturn", "sigreturn"})
-
-_SPACES: Final[Mapping[Space, tuple[Via, str]]] = {
-    Space.X86_64: ("syscall", "x86_64"),
-    Space.I386: ("syscall", "i386"),
-    Space.X32: ("syscall", "x32"),
-    Space.FALLBACK: ("vdso-fallback", "x86_64"),
-    Space.VSYSCALL: ("vsyscall", "x86_64"),
 }
 
 
@@ -85,8 +73,11 @@ def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
         process_count=tally.totals[Total.PROCESSES],
         thread_count=tally.totals[Total.THREADS],
         lost=tally.skipped + tally.totals[Total.LOST_CALLS],
-        processes=tuple(
-            Process(process.pid, process.ppid, process.comm) for process in tally.processes
+        processes=processes(
+            tally.processes,
+            facts.started_ns,
+            selection=facts.selection,
+            with_times=facts.with_times,
         ),
         warnings=(*facts.warnings, *_warnings(tally)),
         selected=facts.selection is not None,
@@ -99,9 +90,9 @@ def _ring0_calls(tally: Tally, facts: Facts) -> list[Call]:
     for (space, number), row in tally.rows.items():
         if not row.count and not row.filtered:
             continue
-        via, abi = _SPACES[space]
+        via, abi = SPACES[space]
         name = syscalls.name(abi, number)
-        if name in _RETURNS_NOTHING:
+        if name in RETURNS_NOTHING:
             row = replace(row, restarted=0, errors={})  # noqa: PLW2901 - the same row, corrected
         clocks = tally.fallback_clocks.get(name, {}) if via == "vdso-fallback" else {}
         calls.append(
@@ -235,5 +226,15 @@ def _warnings(tally: Tally) -> list[str]:
     if lost[Total.LOST_PROCESSES]:
         warnings.append(
             f"{lost[Total.LOST_PROCESSES]} processes are counted, and not listed: too many at once"
+        )
+    if lost[Total.LOST_PROCESS_CALLS]:
+        warnings.append(
+            f"{lost[Total.LOST_PROCESS_CALLS]} calls are counted, and not shown by process: "
+            "too many at once"
+        )
+    if lost[Total.LOST_PROCESS_ERRORS]:
+        warnings.append(
+            f"{lost[Total.LOST_PROCESS_ERRORS]} errors are counted, and not shown by process: "
+            "too many at once"
         )
     return warnings

@@ -8,6 +8,7 @@ import errno
 import os
 import struct
 from collections.abc import Iterator as Entries
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,8 +22,12 @@ _MAP_GET_NEXT_KEY = 4
 _PROG_LOAD = 5
 _OBJ_GET_INFO_BY_FD = 15
 _RAW_TRACEPOINT_OPEN = 17
+_MAP_LOOKUP_BATCH = 24
+_MAP_DELETE_BATCH = 27
 _LINK_CREATE = 28
 _ITER_CREATE = 33
+
+_BATCH_ENTRIES = 16384  # at once; more than any bucket of a hash can hold
 
 _TYPE_TRACING = 26
 _ATTACH_ITERATOR = 28  # BPF_TRACE_ITER
@@ -39,10 +44,32 @@ Key = TypeVar("Key", bound=Any)  # a ctypes scalar or structure
 Value = TypeVar("Value", bound=Any)
 
 
+class _Batch(ctypes.Structure):
+    """The part of union bpf_attr that the batch commands take."""
+
+    _fields_ = (
+        ("in_batch", ctypes.c_uint64),
+        ("out_batch", ctypes.c_uint64),
+        ("keys", ctypes.c_uint64),
+        ("values", ctypes.c_uint64),
+        ("count", ctypes.c_uint32),
+        ("map_fd", ctypes.c_uint32),
+        ("elem_flags", ctypes.c_uint64),
+        ("flags", ctypes.c_uint64),
+    )
+
+
 def _bpf(command: int, attributes: bytes) -> int:
-    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return _bpf_in_place(command, ctypes.create_string_buffer(attributes, len(attributes)))
+
+
+def _bpf_in_place(command: int, attributes: "ctypes.Array[ctypes.c_char] | _Batch") -> int:
+    """Call bpf(2), which may write to the attributes."""
     result: int = _libc.syscall(
-        ctypes.c_long(_NR_BPF), ctypes.c_long(command), buffer, ctypes.c_long(len(attributes))
+        ctypes.c_long(_NR_BPF),
+        ctypes.c_long(command),
+        ctypes.byref(attributes),
+        ctypes.c_long(ctypes.sizeof(attributes)),
     )
     if result < 0:
         number = ctypes.get_errno()
@@ -125,6 +152,35 @@ class Map(Generic[Key, Value]):
             if value is not None:
                 yield key, value
             previous = key
+
+    def everything(self) -> Entries[tuple[Key, Value]]:
+        """Yield the entries of a hash, thousands with each call; keys that stay are not missed."""
+        position = ctypes.c_uint32()  # of a hash: its bucket
+        batch = _Batch(out_batch=ctypes.addressof(position), map_fd=self.fd)
+        last = False
+        while not last:
+            # what is yielded are views of these
+            keys, values = (self._key * _BATCH_ENTRIES)(), (self._value * _BATCH_ENTRIES)()
+            batch.keys, batch.values = ctypes.addressof(keys), ctypes.addressof(values)
+            batch.count = _BATCH_ENTRIES
+            try:
+                _bpf_in_place(_MAP_LOOKUP_BATCH, batch)
+            except OSError as error:
+                if error.errno != errno.ENOENT:
+                    raise
+                last = True
+            for index in range(batch.count):
+                key = keys[index]
+                yield (key if isinstance(key, self._key) else self._key(key)), values[index]
+            batch.in_batch = batch.out_batch
+
+    def discard_all(self, wanted: Sequence[Key]) -> None:
+        """Delete keys that are all there."""
+        if not wanted:
+            return
+        keys = (self._key * len(wanted))(*wanted)
+        batch = _Batch(keys=ctypes.addressof(keys), count=len(wanted), map_fd=self.fd)
+        _bpf_in_place(_MAP_DELETE_BATCH, batch)
 
 
 def probe() -> None:

@@ -16,7 +16,6 @@ from systrace.layout import (
     REF_VDSO,
     SPACE_NUMBERS,
     Config,
-    ProcessRecord,
     Row,
     RowKey,
     Space,
@@ -24,7 +23,8 @@ from systrace.layout import (
 )
 from systrace.options import Selection
 from systrace.probe import Programs
-from systrace.tally import Key, ProcessTally, RowTally, Tally, add
+from systrace.processes import Processes
+from systrace.tally import Key, RowTally, Tally, add
 
 CLOCKED: Final = ("clock_gettime", "clock_getres")  # the order of the fallback_clocks map
 _INJECTED: Final = ("mmap", "close", "munmap")  # what systrace itself may inject
@@ -34,7 +34,9 @@ _ABI: Final = {Space.X86_64: "x86_64", Space.I386: "i386", Space.X32: "x32"}
 class Counters:
     """All maps of the counting programs. Reading never stops or resets a counter."""
 
-    def __init__(self, programs: Programs, counting: tuple[str, ...]) -> None:
+    def __init__(
+        self, programs: Programs, counting: tuple[str, ...], *, per_process: bool = False
+    ) -> None:
         self._programs = programs
         self._counting = counting
         cpus = bpf.possible_cpus()
@@ -46,8 +48,7 @@ class Counters:
         self._clocks = bpf.Map(
             programs.map_fd("fallback_clocks"), ctypes.c_uint32, ctypes.c_uint64 * cpus
         )
-        self._processes = bpf.Map(programs.map_fd("processes"), ctypes.c_uint32, ProcessRecord)
-        self._ended: dict[int, ProcessTally] = {}
+        self._processes = Processes(programs, per_process=per_process)
         self._totals = programs.scalars("totals")
         self._config = bpf.Map(programs.map_fd("config"), ctypes.c_uint32, Config)
 
@@ -89,7 +90,7 @@ class Counters:
 
     def drain(self) -> Tally:
         """Read everything."""
-        totals = {total: self._totals[ctypes.c_uint32(total)].value for total in Total}
+        totals = {total: self._total(total) for total in Total}
         keys = self._row_keys(totals[Total.ROWS])
         skipped = sum(bpf.recursion_misses(self._programs.program(name)) for name in self._counting)
         return Tally(
@@ -98,10 +99,23 @@ class Counters:
             self._fallback_clocks(),
             totals,
             skipped,
-            self._read_processes(),
+            self._processes.read(self._row_keys),
         )
 
-    def _row_keys(self, allocated: int) -> dict[int, Key]:
+    def collect(self) -> None:
+        """Keep what ended processes did here, and no longer in the kernel."""
+        self._processes.collect(self._row_keys)
+
+    def alive(self) -> int:
+        """Return how many listed processes live."""
+        ended = self._total(Total.ENDED)  # first: who is counted as ended has begun
+        return self._total(Total.PROCESSES) - self._total(Total.LOST_PROCESSES) - ended
+
+    def _total(self, total: Total) -> int:
+        return int(self._totals[ctypes.c_uint32(total)].value)
+
+    def _row_keys(self, allocated: int | None = None) -> dict[int, Key]:
+        allocated = self._total(Total.ROWS) if allocated is None else allocated
         keys = {}
         for index in range(min(allocated, MAX_ROWS)):
             key = self._keys[ctypes.c_uint32(index)]
@@ -129,25 +143,6 @@ class Counters:
                 if count:
                     found[name][clock] = count
         return found
-
-    def _read_processes(self) -> tuple[ProcessTally, ...]:
-        """Read the process table; what has ended is taken out, so that it never fills."""
-        alive: dict[int, ProcessTally] = {}
-        for key, record in list(self._processes.items()):
-            process = ProcessTally(
-                record.pid,
-                record.ppid,
-                record.comm.decode("utf-8", "surrogateescape"),
-                record.start_ns,
-                record.end_ns,
-            )
-            if record.end_ns:
-                self._ended[key.value] = process
-                self._processes.discard(key)
-            else:
-                alive[key.value] = process
-        every = {**self._ended, **alive}
-        return tuple(every[key] for key in sorted(every))
 
 
 def _vdso_flags(functions: tuple[str, ...]) -> defaultdict[tuple[Space, int], int]:

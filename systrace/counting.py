@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,30 +24,46 @@ _TRACEPOINTS: Final = {
 _FIRST_ENTER: Final = "on_first_enter"
 _SLOT_BITS: Final = 14
 _MOST_THREADS: Final = 32768
+_MOST_PROCESSES: Final = 32768  # alive, or ended since the last collection
+_ROWS_A_PROCESS: Final = 16  # kinds of calls and errors, on average over that many
 
 
 class Counting:
     """A context manager; nothing of it is left in the kernel when it is left."""
 
     def __init__(
-        self, options: TraceOptions, image: Image | None, more: Sequence[str] = ()
+        self,
+        options: TraceOptions,
+        image: Image | None,
+        more: Sequence[str] = (),
+        sizes: Mapping[str, int] | None = None,
     ) -> None:
-        """Compile, with ``more`` sources. Raises UnsupportedError and PrivilegeError."""
+        """Compile, with ``more`` sources, and with ``sizes`` of maps other than this machine's.
+
+        Raises UnsupportedError and PrivilegeError.
+        """
         selection = options.selection
         skip_odd = selection is not None and not selection.admits("syscall_9999")
         definitions: dict[str, int] = {
             **probe.kernel_offsets(),
             "SLOT_BITS": _SLOT_BITS,
             "SPILL_SIZE": machine.most_threads(_MOST_THREADS),
+            "MAX_PROCESSES": machine.most_threads(_MOST_PROCESSES),
             "VDSO_SIZE": len(image.data) if image else 0,
             "FOLLOW": int(options.follow),
             "ODD_FLAGS": REF_SKIP if skip_odd else 0,
         }
         if options.counts_only:
             definitions["COUNTS_ONLY"] = 1
+        if options.per_process:
+            definitions["PER_PROCESS"] = 1
+            definitions["PROCESS_ROWS"] = definitions["MAX_PROCESSES"] * _ROWS_A_PROCESS
+        definitions.update(sizes or {})
         self._links = probe.Links()
         self._programs = probe.Programs((*probe.COUNTING, *more), definitions)
-        self._counters = Counters(self._programs, tuple(_TRACEPOINTS))
+        self._counters = Counters(
+            self._programs, tuple(_TRACEPOINTS), per_process=options.per_process
+        )
         functions = tuple(function.name for function in image.functions) if image else ()
         # Linux 6.18 turns a uprobe on a nop into this call (arch/x86/kernel/uprobes.c)
         ours = ("uprobe",) if options.vdso == "uprobe" else ()
@@ -74,6 +90,7 @@ class Counting:
                 pidns_ino=entry.st_ino,
                 target=numbers[-1],
                 level=len(numbers) - 1,
+                parent=os.getpid(),
             )
         )
         self._attach()
@@ -110,6 +127,14 @@ class Counting:
     def drain(self) -> Tally:
         """Read all counters."""
         return self._counters.drain()
+
+    def collect(self) -> None:
+        """Take processes that have ended out of the kernel's tables, so that these never fill."""
+        self._counters.collect()
+
+    def alive(self) -> int:
+        """Return how many listed processes live."""
+        return self._counters.alive()
 
 
 def _pid_numbers(pid: int | str) -> list[int]:

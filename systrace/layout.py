@@ -21,7 +21,7 @@ HIST_BUCKETS = (HIST_MAX_LOG2 - HIST_SUB_BITS + 1) << HIST_SUB_BITS
 
 MAX_ROWS = 384
 MAX_ERRORS = 4096
-MAX_PROCESSES = 32768
+UNLISTED = 0xFFFFFFFE
 
 CLOCKS = 32
 
@@ -47,6 +47,9 @@ class Total(IntEnum):
     LOST_ERRORS = 5
     LOST_TASKS = 6
     LOST_PROCESSES = 7
+    ENDED = 8
+    LOST_PROCESS_CALLS = 9
+    LOST_PROCESS_ERRORS = 10
 
 
 class Row(ctypes.Structure):
@@ -69,6 +72,22 @@ class RowKey(ctypes.Structure):
     _fields_ = (("space", ctypes.c_uint32), ("nr", ctypes.c_int32))
 
 
+class ProcessRowKey(ctypes.Structure):
+    """Whose calls of which row; ``error`` 0 for all of them, or those with this errno."""
+
+    _fields_ = (
+        ("process", ctypes.c_uint32),
+        ("row", ctypes.c_uint16),
+        ("error", ctypes.c_uint16),
+    )
+
+
+class ProcessRow(ctypes.Structure):
+    """How many, and how long they took in ns."""
+
+    _fields_ = (("count", ctypes.c_uint64), ("total_ns", ctypes.c_uint64))
+
+
 class ProcessRecord(ctypes.Structure):
     """One process; times in ns of CLOCK_MONOTONIC, ``end_ns`` 0 while it lives."""
 
@@ -80,6 +99,8 @@ class ProcessRecord(ctypes.Structure):
         ("threads", ctypes.c_int64),
         ("execs", ctypes.c_uint32),
         ("exit_code", ctypes.c_int32),
+        ("pid_in_namespace", ctypes.c_uint32),
+        ("shares_memory", ctypes.c_uint32),
         ("comm", ctypes.c_char * 16),
     )
 
@@ -94,7 +115,7 @@ class Config(ctypes.Structure):
         ("target", ctypes.c_uint32),
         ("level", ctypes.c_uint32),
         ("holding", ctypes.c_uint32),
-        ("unused", ctypes.c_uint32),
+        ("parent", ctypes.c_uint32),
     )
 
 

@@ -177,4 +177,8 @@ def _process(row: Fields) -> Process:
         ppid=row.number("ppid"),
         comm=row.text("comm"),
         calls=tuple(_process_call(call) for call in row.children("calls")),
+        pid_in_namespace=row.number_or_none("pid_in_namespace") or 0,
+        started_ns=row.number_or_none("started_ns") or 0,
+        ended_ns=row.number_or_none("ended_ns"),
+        exit=_exit(row.child("exit")) if row.has("exit") else Exit(),
     )

@@ -1,12 +1,13 @@
 """The machine, as far as a report or the size of a map depends on it."""
 
+import contextlib
 import os
 from pathlib import Path
 
 from systrace.report import Machine
 
 _CLOCKSOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
-_THREADS_MAX = Path("/proc/sys/kernel/threads-max")
+_LIMITS = (Path("/proc/sys/kernel/threads-max"), Path("/proc/sys/kernel/pid_max"))
 
 
 def describe() -> Machine:
@@ -20,8 +21,9 @@ def describe() -> Machine:
 
 
 def most_threads(ceiling: int) -> int:
-    """Return how many threads can live at once, at most ``ceiling``."""
-    try:
-        return min(int(_THREADS_MAX.read_text(encoding="ascii")), ceiling)
-    except OSError:
-        return ceiling
+    """Return how many threads can live at once, at most ``ceiling`` (proc_sys_kernel(5))."""
+    most = ceiling
+    for limit in _LIMITS:
+        with contextlib.suppress(OSError):
+            most = min(most, int(limit.read_text(encoding="ascii")))
+    return most

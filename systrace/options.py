@@ -35,6 +35,7 @@ class TraceOptions:
     selection: Selection | None = None
     follow: bool = True
     without_vdso: bool = False
+    per_process: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class RunOptions:
     user: str | None = None
     trace: TraceOptions = field(default_factory=TraceOptions)
     snapshots: Snapshots = field(default_factory=Snapshots)
+    wait_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ _BCC_INSTALL: Final = (
     "Debian and Ubuntu: apt-get install python3-bpfcc; Fedora: dnf install python3-bcc; "
     "Arch: pacman -S python-bcc"
 )
-COUNTING: Final = ("tasks.c", "syscalls.c", "start.c", "vsyscall.c")
+COUNTING: Final = ("tasks.c", "per_process.c", "syscalls.c", "start.c", "vsyscall.c")
 SEEDING: Final = ("seed.c",)
 
 _RAW_TRACEPOINT: Final = 17  # BPF_PROG_TYPE_RAW_TRACEPOINT
@@ -40,6 +40,9 @@ _OFFSETS: Final = {
     "TASK_FLAGS": "task_struct.flags",
     "TASK_MM": "task_struct.mm",
     "TASK_EXIT_CODE": "task_struct.exit_code",
+    "TASK_SIGNAL": "task_struct.signal",
+    "SIGNAL_FLAGS": "signal_struct.flags",
+    "SIGNAL_GROUP_EXIT_CODE": "signal_struct.group_exit_code",
     "TASK_SECCOMP_MODE": "task_struct.seccomp.mode",
     "TASK_THREAD_PID": "task_struct.thread_pid",
     "TASK_GROUP_LEADER": "task_struct.group_leader",

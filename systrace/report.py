@@ -89,24 +89,31 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Exit:
+    """How a process ended: a status or a signal number; both None while it runs."""
+
+    code: int | None = None
+    signal: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """A process that was counted; pid and ppid as systrace's own pid namespace numbers them.
 
     ``comm`` is the last one seen. ``calls`` stays empty unless counts were kept by process.
+    ``pid_in_namespace`` is its number in its own pid namespace, the innermost one (0: unknown).
+    ``started_ns`` and ``ended_ns`` are counted from the start of the run; ``ended_ns`` is None,
+    and ``exit`` empty, while it lives.
     """
 
     pid: int
     ppid: int
     comm: str
     calls: tuple[Call, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How the target ended: a status or a signal number; both None while it runs."""
-
-    code: int | None = None
-    signal: int | None = None
+    pid_in_namespace: int = 0
+    started_ns: int = 0
+    ended_ns: int | None = None
+    exit: Exit = field(default_factory=Exit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,14 +67,49 @@ class RowTally:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """What one process did of one row; ``errors`` by errno, time in ns."""
+
+    count: int = 0
+    total_ns: int = 0
+    errors: Mapping[int, int] = field(default_factory=dict)
+
+    def since(self, earlier: "ProcessRow") -> "ProcessRow":
+        """Return what happened after ``earlier``."""
+        return ProcessRow(
+            self.count - earlier.count,
+            self.total_ns - earlier.total_ns,
+            subtract(self.errors, earlier.errors),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessTally:
-    """One process; pids as systrace's pid namespace numbers them, ``end_ns`` 0 while it lives."""
+    """One process; pids as systrace's pid namespace numbers them, ``end_ns`` 0 while it lives.
+
+    ``pid_in_namespace`` is its number in its own. ``status`` is as wait(2) encodes it. ``rows``
+    and ``entries`` (vDSO calls by name) are empty unless counts are kept by process.
+    """
 
     pid: int
     ppid: int
     comm: str
     start_ns: int
     end_ns: int
+    pid_in_namespace: int = 0
+    status: int = 0
+    shares_memory: bool = False
+    rows: Mapping[Key, ProcessRow] = field(default_factory=dict)
+    entries: Mapping[str, int] = field(default_factory=dict)
+
+    def since(self, earlier: "ProcessTally") -> "ProcessTally":
+        """Return what it did after ``earlier``."""
+        zero = ProcessRow()
+        return replace(
+            self,
+            rows={key: row.since(earlier.rows.get(key, zero)) for key, row in self.rows.items()},
+            entries=subtract(self.entries, earlier.entries),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +179,23 @@ class Tally:
             },
             {total: count - earlier.totals[total] for total, count in self.totals.items()},
             self.skipped - earlier.skipped,
-            tuple(
-                process
-                for process in self.processes
-                if not process.end_ns or process.end_ns >= earlier.at_ns
-            ),
+            self._processes_since(earlier),
             self.entries.since(earlier.entries),
+        )
+
+    def _processes_since(self, earlier: "Tally") -> tuple[ProcessTally, ...]:
+        """Return those that lived after ``earlier``, with what they did then."""
+        before = {(process.pid, process.start_ns): process for process in earlier.processes}
+        processes = (
+            process
+            for process in self.processes
+            if not process.end_ns or process.end_ns >= earlier.at_ns
+        )
+        return tuple(
+            process.since(before[identity])
+            if (identity := (process.pid, process.start_ns)) in before
+            else process
+            for process in processes
         )
 
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from systrace import __version__
-from systrace.report import SCHEMA, Call, Process, Report, Times
+from systrace.report import SCHEMA, Call, Exit, Process, Report, Times
 from systrace.syscalls import signal_name
 
 _INDENT = "  "
@@ -26,10 +26,7 @@ def to_document(report: Report) -> dict[str, Any]:
         "schema": SCHEMA,
         "systrace": __version__,
         "command": list(report.command),
-        "exit": {
-            "code": report.exit.code,
-            "signal": None if report.exit.signal is None else signal_name(report.exit.signal),
-        },
+        "exit": _exit(report.exit),
         "started": report.started,
         "elapsed_ns": report.elapsed_ns,
         "machine": {
@@ -58,6 +55,13 @@ def to_document(report: Report) -> dict[str, Any]:
     if report.longest_stop_ns is not None:
         document["longest_stop_ns"] = report.longest_stop_ns
     return document
+
+
+def _exit(ended: Exit) -> dict[str, Any]:
+    return {
+        "code": ended.code,
+        "signal": None if ended.signal is None else signal_name(ended.signal),
+    }
 
 
 def _call(call: Call) -> dict[str, Any]:
@@ -111,8 +115,12 @@ def _times(times: Times) -> dict[str, Any]:
 def _process(process: Process) -> dict[str, Any]:
     return {
         "pid": process.pid,
+        "pid_in_namespace": process.pid_in_namespace,
         "ppid": process.ppid,
         "comm": process.comm,
+        "started_ns": process.started_ns,
+        "ended_ns": process.ended_ns,
+        "exit": _exit(process.exit),
         "calls": [_process_call(call) for call in process.calls],
     }
 

@@ -14,6 +14,8 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "row": layout.Row,
     "row_key": layout.RowKey,
     "process": layout.ProcessRecord,
+    "process_row_key": layout.ProcessRowKey,
+    "process_row": layout.ProcessRow,
     "config": layout.Config,
     "seeding": layout.Seeding,
 }

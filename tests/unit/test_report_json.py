@@ -96,7 +96,18 @@ def test_the_document_has_the_shape_of_the_design(goapp: Report) -> None:
         "p99_ns": 67_000_000,
         "histogram": [[512, 1024, 3], [1024, 2048, 26]],
     }
-    assert document["processes"] == [{"pid": 4242, "ppid": 4241, "comm": "goapp", "calls": []}]
+    assert document["processes"] == [
+        {
+            "pid": 4242,
+            "pid_in_namespace": 0,
+            "ppid": 4241,
+            "comm": "goapp",
+            "started_ns": 0,
+            "ended_ns": None,
+            "exit": {"code": None, "signal": None},
+            "calls": [],
+        }
+    ]
 
 
 def test_rows_without_times_have_no_keys_for_them(goapp: Report) -> None:
