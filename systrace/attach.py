@@ -41,7 +41,7 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
         started, started_ns = utc_now(), time.monotonic_ns()
         for process in found:
             vdso.take(process, seeds)
-        target.begin()
+        target.begin(vdso.settle)
         facts = Facts(
             command=(),
             started=started,

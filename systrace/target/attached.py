@@ -7,7 +7,7 @@ import signal
 import struct
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from systrace.errors import SystraceError
@@ -19,6 +19,7 @@ AWAITED: Final = _ENDING | {signal.SIGUSR1}
 _SIGINFO_BYTES: Final = 128  # struct signalfd_siginfo, signalfd(2)
 _SFD_FLAGS: Final = os.O_CLOEXEC | os.O_NONBLOCK
 _NSIG_BYTES: Final = 128  # glibc's sigset_t
+_SETTLE_NS: Final = 5_000_000
 
 
 class Attached:
@@ -37,6 +38,8 @@ class Attached:
         self._ended = False
         self._deadline_ns = float("inf")
         self._duration_s = duration_s
+        self._settle: Callable[[], bool] | None = None
+        self._settling = False
         self.redone: Counter[int] = Counter()
         self._signals = _signalfd()
         self._poll.register(self._signals, select.POLLIN)
@@ -75,14 +78,18 @@ class Attached:
             return True
         return time.monotonic_ns() >= self._deadline_ns
 
-    def begin(self) -> None:
-        """Let the duration begin."""
+    def begin(self, settle: Callable[[], bool]) -> None:
+        """Let the duration begin; ``settle`` says whether it wants to be called again soon."""
+        self._settle = settle
+        self._settling = settle()
         if self._duration_s is not None:
             self._deadline_ns = time.monotonic_ns() + self._duration_s * 1e9
 
     def next_signal(self, until_ns: float) -> int:
         """Wait for a signal, the end of a process or a time; returns the signal's number or 0."""
         until_ns = min(until_ns, self._deadline_ns)
+        if self._settling:
+            until_ns = min(until_ns, time.monotonic_ns() + _SETTLE_NS)
         timeout_ms = None
         if until_ns != float("inf"):
             timeout_ms = max(0.0, (until_ns - time.monotonic_ns()) / 1e6 + 1)

@@ -32,7 +32,7 @@ class Injector:
     """Holds one stopped task; leaving the context puts its registers and signals back."""
 
     def __init__(self, tid: int, syscall_address: int, secret: int) -> None:
-        self._tid = tid
+        self.tid = tid
         self._address = syscall_address
         self._secret = secret
         self._registers = ptrace.get_registers(tid)
@@ -40,7 +40,7 @@ class Injector:
         self.pending_signal = 0
 
     def __enter__(self) -> "Injector":
-        ptrace.set_signal_mask(self._tid, _ALL_SIGNALS)
+        ptrace.set_signal_mask(self.tid, _ALL_SIGNALS)
         return self
 
     def __exit__(
@@ -51,8 +51,8 @@ class Injector:
     ) -> None:
         if isinstance(error, TargetDiedError):
             return
-        ptrace.set_registers(self._tid, self._registers)
-        ptrace.set_signal_mask(self._tid, self._mask)
+        ptrace.set_registers(self.tid, self._registers)
+        ptrace.set_signal_mask(self.tid, self._mask)
 
     def call(self, number: int, *arguments: int) -> int:
         """Make one system call and return its result; raises OSError and TargetDiedError."""
@@ -64,18 +64,18 @@ class Injector:
         names = ("rdi", "rsi", "rdx", "r10", "r8", "r9")
         for name, value in zip(names, arguments, strict=False):
             setattr(registers, name, value % 2**64)
-        ptrace.set_registers(self._tid, registers)
+        ptrace.set_registers(self.tid, registers)
         self._to_syscall_stop()
         self._to_syscall_stop()
-        result: int = ptrace.get_registers(self._tid).rax
+        result: int = ptrace.get_registers(self.tid).rax
         if result > 2**64 - 4096:
             raise OSError(2**64 - result, os.strerror(2**64 - result))
         return result
 
     def _to_syscall_stop(self) -> None:
         while True:
-            ptrace.to_syscall(self._tid)
-            _, status = os.waitpid(self._tid, ptrace.WALL)
+            ptrace.to_syscall(self.tid)
+            _, status = os.waitpid(self.tid, ptrace.WALL)
             if ptrace.is_syscall_stop(status):
                 return
             if not os.WIFSTOPPED(status):

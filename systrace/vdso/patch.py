@@ -35,14 +35,14 @@ class CounterPages:
 
     def __init__(self, plan: Plan, pages: mmap.mmap) -> None:
         self._plan = plan
-        self._pages = pages
+        self.pages = pages
 
     def read(self) -> Entries:
         """Add up all shards."""
         sums = [0] * (x86_64.SHARD_BYTES // 8)
         shard_format = f"={len(sums)}Q"
         for shard in range(x86_64.SHARDS):
-            values = struct.unpack_from(shard_format, self._pages, shard * x86_64.SHARD_BYTES)
+            values = struct.unpack_from(shard_format, self.pages, shard * x86_64.SHARD_BYTES)
             sums = [total + value for total, value in zip(sums, values, strict=True)]
         plain, clocked = {}, {}
         for trampoline in self._plan.trampolines:
@@ -56,7 +56,7 @@ class CounterPages:
 
     def close(self) -> None:
         """Unmap them here; the target keeps its own mapping."""
-        self._pages.close()
+        self.pages.close()
 
 
 def vdso_address(pid: int) -> int | None:
