@@ -15,6 +15,7 @@ _BREAKPOINT_X: Final = 4  # include/uapi/linux/hw_breakpoint.h
 _BREAKPOINT_BYTES: Final = 8  # sizeof(long), for one that fires on execution
 _FLAG_FD_CLOEXEC: Final = 8
 _IOC_ENABLE: Final = 0x2400
+_IOC_DISABLE: Final = 0x2401
 _IOC_SET_BPF: Final = 0x40042408
 
 _ATTR_BYTES: Final = 112  # PERF_ATTR_SIZE_VER5
@@ -77,3 +78,8 @@ def open_breakpoint(tid: int, address: int, program_fd: int, *, threads: bool) -
 def read_count(fd: int) -> int:
     """Return how often it was hit, by the kernel's own count; what inherited it is included."""
     return int(struct.unpack("=Q", os.read(fd, 8))[0])
+
+
+def disable(fd: int) -> None:
+    """Let it fire no more, nor what inherited it; its count stays."""
+    fcntl.ioctl(fd, _IOC_DISABLE, 0)

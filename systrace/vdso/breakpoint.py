@@ -50,6 +50,11 @@ class _Events:
             counts[name] += perf_event.read_count(fd)
         return counts
 
+    def disable(self) -> None:
+        """Let them fire no more."""
+        for _, fd in self._fds:
+            perf_event.disable(fd)
+
     def close(self) -> None:
         """Remove them."""
         for _, fd in self._fds:
@@ -149,6 +154,11 @@ class Breakpoints:
         if events is not None:
             self._ended += events.read()
             events.close()
+
+    def disable(self) -> None:
+        """Count no more, in processes that still run."""
+        for events in self._events.values():
+            events.disable()
 
     def read(self) -> Entries:
         """Return the program's counts so far, of all images together."""

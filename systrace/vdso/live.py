@@ -4,7 +4,9 @@ Code and counter pages stay mapped when the functions are restored, for a thread
 into them from a signal handler; the next attach finds and uses them again.
 """
 
+import fcntl
 import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,11 +23,12 @@ from systrace.target.inject import TargetDiedError
 from systrace.target.seccomp import filters_more_than_ours
 from systrace.target.stop import AgainError, Holder, HoldError, Stop
 from systrace.vdso import place, x86_64
-from systrace.vdso.breakpoint import BreakpointError
+from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.count import VdsoCount
 from systrace.vdso.patch import (
     CounterPages,
     UnpatchableError,
+    check_address,
     check_image,
     map_block,
     open_counters,
@@ -35,6 +38,7 @@ from systrace.vdso.patch import (
 from systrace.vdso.x86_64 import JUMP_BYTES, PAGE, Plan
 
 _MAGIC: Final = b"systrace vdso 1\n"  # at the end of the code page
+_UNHELD_TRIES: Final = 20
 _SHARED: Final = "/dev/zero (deleted)"  # how /proc/PID/maps names shared anonymous memory
 
 
@@ -79,6 +83,7 @@ class LiveVdso(VdsoCount):
         self._patched: dict[int, _Patched] = {}
         self._seeds: Seeds | None = None
         self._left: list[str] = []
+        self._locks: list[int] = []
 
     @property
     def longest_stop_ns(self) -> int | None:
@@ -131,7 +136,20 @@ class LiveVdso(VdsoCount):
             self._patch(process, stop, plan)
             seeds.sow([process.pid], held=True)
 
+        self._lock(process.pid)
         self._holder.hold(process.pid, patch)
+
+    def _lock(self, pid: int) -> None:
+        """Be the only systrace that patches a process; raises UnpatchableError if another does.
+
+        The lock sits on its directory in /proc: it ends with the process, or with us.
+        """
+        fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._locks.append(fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UnpatchableError("another systrace has patched it") from error
 
     def _take_held(self, process: Found, seeds: Seeds) -> None:
         breakpoints, image = self._breakpoints, self._image
@@ -148,7 +166,10 @@ class LiveVdso(VdsoCount):
             breakpoints.hold(process.pid, base, tuple(stop.threads))
             seeds.sow([process.pid], held=True)
 
-        self._holder.hold(process.pid, set_them)
+        try:
+            self._holder.hold(process.pid, set_them)
+        except HoldError:
+            _set_unheld(process.pid, breakpoints, check_address(process.pid, image))
 
     def _patch(self, process: Found, stop: Stop, plan: Plan) -> None:
         tid, registers = next(iter(stop.threads.items()))
@@ -197,6 +218,8 @@ class LiveVdso(VdsoCount):
         do no harm, and a warning says so.
         """
         plan, seeds = self._plan, self._seeds
+        if self._breakpoints is not None:
+            self._breakpoints.disable()
         if plan is None or seeds is None or not self._patched:
             return
         seeds.holding(True)
@@ -209,6 +232,12 @@ class LiveVdso(VdsoCount):
                     self._restore(pid, patched, plan, seeds)
         seeds.holding(False)
         self._holder.settle()
+
+    def __exit__(self, *of_error: object) -> None:
+        super().__exit__(*of_error)
+        for fd in self._locks:
+            os.close(fd)
+        self._locks.clear()
 
     def _restore(self, pid: int, patched: _Patched, plan: Plan, seeds: Seeds) -> None:
         def restore(stop: Stop) -> None:
@@ -230,6 +259,24 @@ class LiveVdso(VdsoCount):
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""
         return [*super().warnings(), *self._left]
+
+
+def _set_unheld(pid: int, breakpoints: Breakpoints, vdso: int) -> None:
+    """Set breakpoints in a process that cannot be held, as long as no thread comes or goes.
+
+    Raises BreakpointError.
+    """
+    for _ in range(_UNHELD_TRIES):
+        tids = _tids(pid)
+        breakpoints.hold(pid, vdso, tids)
+        if _tids(pid) == tids:
+            return
+        breakpoints.drop(pid)
+    raise BreakpointError("its threads come and go too fast")
+
+
+def _tids(pid: int) -> tuple[int, ...]:
+    return tuple(sorted(int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()))
 
 
 def _is_patched(pid: int, patched: _Patched, plan: Plan) -> bool:
