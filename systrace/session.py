@@ -14,6 +14,7 @@ from systrace.counting import Counting
 from systrace.options import RunOptions, TraceOptions
 from systrace.probe import require_bpf
 from systrace.report import Probes
+from systrace.target import job
 from systrace.target.command import find
 from systrace.target.follow import Alone, Tree
 from systrace.target.launch import Command, Held, inherited_environment, signals_blocked
@@ -24,7 +25,10 @@ from systrace.watch import Snapshot, Watch, utc_now
 
 # What reaches us in the target's place is passed on; a terminal's signals it gets by itself.
 _FORWARDED: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
-_AWAITED: Final = _FORWARDED | {signal.SIGCHLD, signal.SIGUSR1}
+# these the target's group gets too, and stops, or not; then so do we: see job.py
+_AWAITED: Final = _FORWARDED | job.STOPS | {signal.SIGCHLD, signal.SIGUSR1}
+_SETTLED_S: Final = 0.005
+_MOST_EVENTS_NS: Final = 50_000_000
 
 
 def run(options: RunOptions) -> Iterator[Snapshot]:
@@ -51,7 +55,7 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         held_ns = time.monotonic_ns() - target.exec_ns
         facts = _facts(options, vdso, counting.started_ns() + held_ns)
         watch = Watch(counting, vdso, tree, facts)
-        yield from watch.snapshots(partial(_next_signal, target), options.snapshots)
+        yield from watch.snapshots(partial(_next_signal, target, tree), options.snapshots)
         counting.stop()
         tree.release()
         final = watch.final()
@@ -96,8 +100,10 @@ def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
     )
 
 
-def _next_signal(target: Held, due_ns: float) -> int:
+def _next_signal(target: Held, tree: Tree | Alone, due_ns: float) -> int:
     """Wait for a signal, or until ``due_ns``; one that was meant for the target is passed on."""
+    if tree.stopped_by:
+        _stop_with(target, tree)
     if due_ns == float("inf"):
         info = signal.sigwaitinfo(_AWAITED)
     else:
@@ -107,9 +113,23 @@ def _next_signal(target: Held, due_ns: float) -> int:
             return 0
         info = timed
     # si_code > 0: from the kernel, that is from a terminal, which the target shares
-    if info.si_signo in _FORWARDED and info.si_code <= 0:
+    if info.si_signo in _FORWARDED | job.STOPS and info.si_code <= 0:
         target.send(info.si_signo)
     return info.si_signo
+
+
+def _stop_with(target: Held, tree: Tree | Alone) -> None:
+    """Stop as the target has stopped, where there is a shell that waits for it and will go on."""
+    number, tree.stopped_by = tree.stopped_by, 0
+    if not job.is_controlled():
+        return
+    # it may have been continued already, at the same time as we were
+    time.sleep(_SETTLED_S)
+    tree.stopped_by = number
+    tree.step(time.monotonic_ns() + _MOST_EVENTS_NS)
+    if tree.stopped_by:
+        tree.stopped_by = 0
+        job.stop(number, target.pid)
 
 
 def _discard_signals() -> None:

@@ -64,7 +64,10 @@ class Images(Protocol):
 
 
 class Tree:
-    """All tracees, by tid. One thread must make, step and release it: ptrace wants one tracer."""
+    """All tracees, by tid. One thread must make, step and release it: ptrace wants one tracer.
+
+    ``stopped_by`` is the signal that stopped the first process, 0 while it runs.
+    """
 
     def __init__(self, first: int, images: Images, *, children: bool) -> None:
         """Take over a seized first process; without ``children`` only its threads are followed."""
@@ -78,6 +81,7 @@ class Tree:
         )
         self._redo: dict[int, int] = {}  # tid: number of the call that is to run again
         self.status: int | None = None
+        self.stopped_by = 0
         self.images = 0
         self.redone: Counter[int] = Counter()
 
@@ -164,6 +168,8 @@ class Tree:
         ptrace.set_registers(tid, registers)
 
     def _stopped(self, tid: int, number: int) -> None:
+        if tid == self._first:
+            self.stopped_by = 0 if number == signal.SIGTRAP else number
         if number != signal.SIGTRAP:
             ptrace.listen(tid)
         elif self._children or self._tgid(tid) == self._first:
@@ -318,6 +324,7 @@ class Alone:
     def __init__(self, pid: int) -> None:
         self._pid = pid
         self.status: int | None = None
+        self.stopped_by = 0
         self.images = 0
         self.redone: Counter[int] = Counter()
 
@@ -333,9 +340,14 @@ class Alone:
 
     def step(self, until_ns: float) -> bool:  # noqa: ARG002 - as Tree
         """See whether it has ended."""
-        if self.status is None:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-            self.status = status if pid else None
+        while self.status is None:
+            pid, status = os.waitpid(self._pid, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
+            if not pid:
+                break
+            if os.WIFSTOPPED(status) or os.WIFCONTINUED(status):
+                self.stopped_by = os.WSTOPSIG(status) if os.WIFSTOPPED(status) else 0
+            else:
+                self.status = status
         return False
 
     def release(self) -> None:
