@@ -46,6 +46,7 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
             without_vdso=_without_vdso(asked["without_vdso"], asked["vdso"]),
         ),
         snapshots=Snapshots(interval_s=asked["interval"]),
+        wait_all=asked["wait_all"],
     )
     return wanted, presentation(asked)
 

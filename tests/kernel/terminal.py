@@ -48,7 +48,7 @@ def shell(**environment: str) -> Iterator[Terminal]:
     pid, fd = pty.fork()
     if pid == 0:
         kept = {**os.environ, "PS1": PROMPT, "TERM": "dumb", **environment}
-        os.execve("/bin/bash", ["bash", "--norc", "--noediting", "-i"], kept)
+        os.execve("/bin/bash", ["bash", "--norc", "--noediting", "-i"], kept)  # noqa: S606
     try:
         terminal = Terminal(pid, fd)
         terminal.until(PROMPT)

@@ -1,12 +1,11 @@
 """On a terminal, a job under systrace stops and goes on as it does without."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from .terminal import PROMPT, Terminal, shell
-from .tracing import SYSTRACE
+from .tracing import SYSTRACE, Tracer
 
 CTRL_C, CTRL_Z = "\x03", "\x1a"
 HANDLES = """
@@ -120,8 +119,8 @@ def session_of(terminal: Terminal, command: str) -> list[str]:
     return ["".join(line.replace(pid, "PID") for pid in pids[:1]) or line for line in shown]
 
 
-def test_a_process_without_a_shell_that_stops_does_not_stop_systrace(tmp_path: Path) -> None:
+def test_a_process_without_a_shell_that_stops_does_not_stop_systrace(trace: Tracer) -> None:
     """Its own child continues it: systrace must be there to let that happen."""
     script = "(sleep 0.1; kill -CONT $$) & kill -STOP $$; wait; echo on"
-    done = os.popen(f"setsid {systrace('')} bash -c '{script}'").read()  # noqa: S605
-    assert done == "on\n"
+    traced = trace("bash", "-c", script, start_new_session=True)
+    assert traced.process.stdout == b"on\n"
