@@ -50,7 +50,14 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
 
 
 def presentation(asked: Mapping[str, Any]) -> Presentation:
-    """Take those of the options that say where reports go, and how they look."""
+    """Take those of the options that say where reports go, and how they look.
+
+    Raises UsageError.
+    """
+    if asked["format_"] == "prometheus" and asked["interval"] and not asked["quiet"]:
+        raise UsageError(
+            "-i makes many reports, and Prometheus reads one; -o FILE.prom gets the whole run"
+        )
     table = TableOptions(asked["sort"], asked["top"], streams.width(), streams.colour())
     return Presentation(asked["outputs"], asked["format_"], asked["quiet"], table)
 
@@ -79,7 +86,7 @@ def observe(how: Presentation, begin: Callable[[float | None], Iterator[Snapshot
     streams.hold_closed()
     author = user.caller()
     with (
-        opened(how.outputs, author) as outputs,
+        opened(how.outputs, author, how.format) as outputs,
         Live(wanted=not how.quiet) as live,
     ):
         progress_s = _PROGRESS_S if live.visible else None

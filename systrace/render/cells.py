@@ -1,0 +1,94 @@
+"""What stands in the cells of a row of a report, for every format that people read."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from systrace.options import TableOptions
+from systrace.render import units, wording
+from systrace.report import UNCOUNTED, Call, Report, Ring, Times
+
+RING_TITLES: Sequence[tuple[str, Ring]] = (("stayed in ring 3", "3"), ("entered ring 0", "3->0"))
+
+
+def row(call: Call, report: Report) -> dict[str, str]:
+    """Write the cells of a call, by column; ``-`` where nothing was measured."""
+    times = call.times
+    # Of these nobody sees the return.
+    unseen = call.via in ("vdso", "vsyscall") and not call.errors
+    return {
+        "call": wording.label(call, report),
+        "calls": units.count(call.count),
+        "via": call.via,
+        "ring": call.ring,
+        "errs": "-" if unseen else units.count(call.error_count),
+        "total": duration(times, "total"),
+        "mean": duration(times, "mean"),
+        "p99": duration(times, "p99"),
+        "max": duration(times, "max"),
+    }
+
+
+def ring_total(report: Report, ring: Ring) -> dict[str, str]:
+    """Write the cells of all calls of a ring; ``-`` for what nobody counted."""
+    measured = [call.times for call in report.calls if call.ring == ring and call.times is not None]
+    total = units.duration(sum(times.total_ns for times in measured)) if measured else "-"
+    count = report.ring_calls(ring)
+    return {
+        "calls": "-" if is_uncounted(report, ring) else units.count(count),
+        "errs": "" if ring == "3" else units.count(report.errors),
+        "total": f"~{total}" if any(times.estimated for times in measured) else total,
+    }
+
+
+def is_uncounted(report: Report, ring: Ring) -> bool:
+    """Whether a ring's count of 0 is no count at all."""
+    return ring == "3" and not report.ring_calls(ring) and report.probes.vdso in UNCOUNTED
+
+
+def ordered(calls: Iterable[Call], options: TableOptions) -> list[Call]:
+    """Sort rows as ``options.sort`` says: largest first, what was not measured last, then names."""
+    by_name = sorted(calls, key=lambda call: (call.name, call.via, call.abi))
+    if options.sort == "name":
+        return by_name
+    return sorted(by_name, key=lambda call: _weight(call, options), reverse=True)
+
+
+def notes(report: Report, options: TableOptions, width: int, *, warnings: bool) -> Iterator[str]:
+    """Say what ``--top`` left out, and then all that ``wording.notes`` says."""
+    hidden = ordered(report.calls, options)[options.top :] if options.top is not None else []
+    if hidden:
+        yield wording.left_out(len(hidden), sum(call.count for call in hidden))
+    yield from wording.notes(report, width, warnings=warnings)
+
+
+def _weight(call: Call, options: TableOptions) -> float:
+    if options.sort == "count":
+        return call.count
+    if options.sort == "errors":
+        return call.error_count
+    measured = time_of(call.times, options.sort)
+    return -1 if measured is None else measured
+
+
+def time_of(times: Times | None, key: str) -> float | None:
+    """Pick a time by the column's name, ns; None where it was not measured."""
+    if times is None:
+        return None
+    match key:
+        case "total":
+            return times.total_ns
+        case "mean":
+            return times.mean_ns
+        case "max":
+            return times.max_ns
+        case _:
+            return times.p99_ns
+
+
+def duration(times: Times | None, key: str) -> str:
+    """Write that time; ``~`` marks an estimate, ``-`` what was not measured."""
+    value = time_of(times, key)
+    if times is None or value is None:
+        return "-"
+    # A percentile is known to 12.5 %: a third digit would be invented.
+    text = units.duration(value, digits=2 if key == "p99" else 3)
+    return f"~{text}" if times.estimated else text
