@@ -59,7 +59,7 @@ class Facts:
 
 
 def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
-    """Assemble a report; ``since_ns`` is where an interval began, the start by default."""
+    """Assemble a report, of an interval where ``since_ns`` says when that began."""
     calls = [*_ring0_calls(tally, facts), *_vdso_calls(tally, facts)]
     begin = facts.started_ns if since_ns is None else since_ns
     return Report(
@@ -82,6 +82,7 @@ def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
         warnings=(*facts.warnings, *_warnings(tally)),
         selected=facts.selection is not None,
         longest_stop_ns=facts.longest_stop_ns,
+        since_ns=None if since_ns is None else max(0, since_ns - facts.started_ns),
     )
 
 

@@ -1,13 +1,15 @@
 """What was asked for, parsed once into frozen values."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 VdsoMode = Literal["auto", "patch", "breakpoint", "uprobe", "off"]
 SortKey = Literal["count", "errors", "total", "mean", "p99", "max", "name"]
+Format = Literal["table", "json", "csv", "markdown", "prometheus", "github"]
 
 VDSO_MODES: tuple[VdsoMode, ...] = ("auto", "patch", "breakpoint", "uprobe", "off")
 SORT_KEYS: tuple[SortKey, ...] = ("count", "errors", "total", "mean", "p99", "max", "name")
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 @dataclass(frozen=True, slots=True)

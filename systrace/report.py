@@ -147,6 +147,8 @@ class Report:
     process. ``lost`` is by how much the counts may be too low. ``selected`` says that a
     selection (``-e``) left calls out on purpose. ``longest_stop_ns`` is for how long, at most,
     systrace held a thread of a process that it attached to; None where it held none.
+    ``since_ns`` is where an interval report (``-i``) begins, from the start of the run on; None
+    for a report of everything from the start on.
     """
 
     command: tuple[str, ...]
@@ -163,6 +165,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     selected: bool = False
     longest_stop_ns: int | None = None
+    since_ns: int | None = None
 
     def ring_calls(self, ring: Ring) -> int:
         """Calls that were served in this ring."""
