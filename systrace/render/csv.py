@@ -13,12 +13,15 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from systrace.options import TableOptions
+from systrace.render import json
 from systrace.render.cells import is_uncounted, ordered
 from systrace.render.text import printable
 from systrace.render.wording import ended, subject
-from systrace.report import Call, Process, Report, Times
+from systrace.report import Report, Ring
 
 COLUMNS: Sequence[str] = (
     *("report", "start_ns", "end_ns", "row"),
@@ -30,6 +33,8 @@ COLUMNS: Sequence[str] = (
 )
 
 Row = Mapping[str, str | int | float | None]
+
+_RINGS: Mapping[str, Ring] = {"ring3_calls": "3", "ring0_calls": "3->0"}
 
 # https://owasp.org/www-community/attacks/CSV_Injection: what begins a formula, in wide characters
 # too, and behind a semicolon, which separates cells where the comma is the decimal point.
@@ -68,14 +73,20 @@ def cell(text: str) -> str:
 def _rows(report: Report, table: TableOptions) -> Iterator[Row]:
     for name, text in _facts(report).items():
         yield {"row": "run", "name": name, "text": text}
-    yield from _totals(report)
+    # What a number means is written once: in the JSON.
+    document = json.to_document(replace(report, calls=tuple(ordered(report.calls, table))))
+    for name, count in document["totals"].items():
+        ring = _RINGS.get(name)
+        uncounted = ring is not None and is_uncounted(report, ring)
+        yield {"row": "total", "name": name, "ring": ring, "count": None if uncounted else count}
     for warning in report.warnings:
         yield {"row": "warning", "text": warning}
-    for call in ordered(report.calls, table):
+    for call in document["calls"]:
         yield {"row": "call", **_call(call)}
-    for process in report.processes:
-        for call in ordered(process.calls, table):
-            yield {"row": "process", **_process(process), **_process_call(call)}
+    for process, written in zip(report.processes, document["processes"], strict=True):
+        identity = {key: written[key] for key in ("pid", "ppid", "comm")}
+        for call in written["calls"]:
+            yield {"row": "process", **identity, **_call(call), "text": ended(process.exit)}
 
 
 def _facts(report: Report) -> Mapping[str, str]:
@@ -92,74 +103,15 @@ def _facts(report: Report) -> Mapping[str, str]:
     }
 
 
-def _totals(report: Report) -> Iterator[Row]:
-    stayed = None if is_uncounted(report, "3") else report.ring_calls("3")
-    yield {"row": "total", "name": "ring3_calls", "ring": "3", "count": stayed}
-    entered = report.ring_calls("3->0")
-    yield {"row": "total", "name": "ring0_calls", "ring": "3->0", "count": entered}
-    for name, count in (
-        ("vdso_fallbacks", report.vdso_fallbacks),
-        ("errors", report.errors),
-        ("restarted", report.restarted),
-        ("processes", report.process_count),
-        ("threads", report.thread_count),
-        ("lost", report.lost),
-    ):
-        yield {"row": "total", "name": name, "count": count}
-
-
-def _call(call: Call) -> Row:
-    times = call.times
-    row = {**_identity(call), "by_clock": _listed(call.by_clock)}
-    if call.via != "vdso":
-        # Nobody sees a vDSO call return.
-        row |= {
-            "errors": call.error_count,
-            "unfinished": call.unfinished,
-            "filtered": call.filtered,
-            "restarted": call.restarted,
-            "by_errno": _listed(call.errors),
-        }
-    return row if times is None else {**row, **_times(times)}
-
-
-def _process_call(call: Call) -> Row:
-    row = _identity(call)
-    if call.via != "vdso":
-        row |= {"errors": call.error_count, "by_errno": _listed(call.errors)}
-    return row if call.times is None else {**row, "total_ns": call.times.total_ns}
-
-
-def _identity(call: Call) -> dict[str, str | int | float | None]:
-    return {
-        "name": call.name,
-        "via": call.via,
-        "ring": call.ring,
-        "abi": call.abi,
-        "count": call.count,
-    }
-
-
-def _times(times: Times) -> Row:
-    return {
-        "total_ns": times.total_ns,
-        "mean_ns": round(times.mean_ns, 1),
-        "min_ns": times.min_ns,
-        "max_ns": times.max_ns,
-        "p50_ns": times.p50_ns,
-        "p95_ns": times.p95_ns,
-        "p99_ns": times.p99_ns,
-        "estimated": "true" if times.estimated else None,
-    }
-
-
-def _process(process: Process) -> Row:
-    return {
-        "pid": process.pid,
-        "ppid": process.ppid,
-        "comm": process.comm,
-        "text": ended(process.exit),
-    }
+def _call(written: Mapping[str, Any]) -> Row:
+    """Turn a row of the JSON into one of ours: what is an object there is a text here."""
+    row = {key: value for key, value in written.items() if key in COLUMNS}
+    if "errors" in written:
+        row["errors"] = sum(written["errors"].values())
+        row["by_errno"] = _listed(written["errors"])
+    row["by_clock"] = _listed(written.get("by_clock", {}))
+    row["estimated"] = "true" if "estimated" in written else None
+    return row
 
 
 def _listed(counts: Mapping[str, int]) -> str:
