@@ -124,9 +124,7 @@ def _vdso_calls(tally: Tally, facts: Facts) -> list[Call]:
         for (space, number), row in tally.rows.items()
         if space == Space.FALLBACK
     }
-    entries = dict(tally.entries.plain)
-    entries.update({name: sum(by.values()) for name, by in tally.entries.clocked.items()})
-    for name, count in entries.items():
+    for name, count in tally.entries.by_name().items():
         served = count - fallen.get(name, 0)
         if served <= 0 or (facts.selection and not facts.selection.admits(name)):
             continue

@@ -31,7 +31,7 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
     found = find([str(pid) for pid in options.pids])
     with signals_blocked(AWAITED), contextlib.ExitStack() as stack:
         target = stack.enter_context(Attached(found, options.snapshots.duration_s))
-        vdso = LiveVdso(options.trace.vdso, announce)
+        vdso = LiveVdso(options.trace.vdso, announce, per_process=options.trace.per_process)
         stack.enter_context(vdso)
         image = vdso.load()
         counting = stack.enter_context(Counting(options.trace, image, probe.SEEDING))

@@ -60,7 +60,9 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
 
 
 def _vdso(trace: TraceOptions) -> VdsoCount:
-    return WithoutVdso() if trace.without_vdso else VdsoCount(trace.vdso)
+    if trace.without_vdso:
+        return WithoutVdso()
+    return VdsoCount(trace.vdso, per_process=trace.per_process)
 
 
 def _tree(pid: int, vdso: VdsoCount, options: RunOptions) -> Tree | Alone:

@@ -1,6 +1,6 @@
 """What was counted up to a moment: plain numbers, to be subtracted and reported."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from errno import EINTR
 from typing import Any, TypeVar
@@ -138,6 +138,10 @@ class Entries:
             },
         )
 
+    def by_name(self) -> dict[str, int]:
+        """Return the counts by name, all clocks added up."""
+        return {**self.plain, **{name: sum(by.values()) for name, by in self.clocked.items()}}
+
     def since(self, earlier: "Entries") -> "Entries":
         """Return what happened after ``earlier``."""
         none: Mapping[int, int] = {}
@@ -148,6 +152,15 @@ class Entries:
                 for name, counts in self.clocked.items()
             },
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEntries:
+    """Entries into vDSO functions, by name, of the process ``pid`` from ``since_ns`` on."""
+
+    pid: int
+    since_ns: int
+    entries: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +220,25 @@ def without_redone(rows: Mapping[Key, RowTally], redone: Mapping[int, int]) -> d
         if calls and key in kept:
             kept[key] = kept[key].without_redone(calls)
     return kept
+
+
+def with_entries(
+    processes: Sequence[ProcessTally], own: Iterable[OwnEntries]
+) -> tuple[ProcessTally, ...]:
+    """Give each process its vDSO entries: a pid is that of its latest process before then."""
+    starts: dict[int, list[tuple[int, int]]] = {}
+    for index, process in enumerate(processes):
+        starts.setdefault(process.pid, []).append((process.start_ns, index))
+    found: dict[int, dict[str, int]] = {}
+    for entries in own:
+        earlier = [pair for pair in starts.get(entries.pid, ()) if pair[0] <= entries.since_ns]
+        if earlier:
+            _, index = max(earlier)
+            found[index] = add(found.get(index, {}), entries.entries)
+    return tuple(
+        replace(process, entries=found[index]) if index in found else process
+        for index, process in enumerate(processes)
+    )
 
 
 def subtract(now: Mapping[Name, int], before: Mapping[Name, int]) -> dict[Name, int]:

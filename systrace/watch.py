@@ -14,7 +14,7 @@ from systrace.counting import Counting
 from systrace.layout import Space, Total
 from systrace.options import Snapshots
 from systrace.report import Exit, Report
-from systrace.tally import Tally, without_redone
+from systrace.tally import Tally, with_entries, without_redone
 from systrace.vdso.count import VdsoCount
 
 
@@ -103,7 +103,8 @@ class Watch:
     def _drain(self) -> Tally:
         tally = self._counting.drain()
         rows = without_redone(tally.rows, self._target.redone)
-        return replace(tally, rows=rows, entries=self._vdso.read())
+        processes = with_entries(tally.processes, self._vdso.by_process())
+        return replace(tally, rows=rows, entries=self._vdso.read(), processes=processes)
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
         warnings = self._vdso.warnings()

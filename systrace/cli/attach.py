@@ -33,6 +33,7 @@ cannot attach. Ctrl-C never reaches them.
 @options.format_()
 @options.quiet()
 @options.follow()
+@options.per_process()
 @options.vdso()
 @options.counts_only()
 @options.expr()

@@ -42,6 +42,7 @@ def parse(asked: Mapping[str, Any]) -> tuple[AttachOptions, Presentation]:
             counts_only=asked["counts_only"],
             selection=tracing.selected(asked["expressions"]),
             follow=asked["follow"],
+            per_process=asked["per_process"],
         ),
         snapshots=Snapshots(interval_s=asked["interval"], duration_s=asked["duration"]),
     )

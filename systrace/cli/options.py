@@ -102,6 +102,16 @@ def follow() -> _Decorator:
     )
 
 
+def per_process() -> _Decorator:
+    """``-P/--per-process``."""
+    return click.option(
+        "-P",
+        "--per-process",
+        is_flag=True,
+        help="Count by process too: a table of each, and its calls in the JSON report.",
+    )
+
+
 def user() -> _Decorator:
     """``-u/--user USER``."""
     return click.option(

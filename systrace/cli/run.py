@@ -35,6 +35,7 @@ failed; 126: the command cannot be run; 127: it was not found.
 @options.format_()
 @options.quiet()
 @options.follow()
+@options.per_process()
 @options.user()
 @options.vdso()
 @options.without_vdso()

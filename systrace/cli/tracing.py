@@ -42,6 +42,7 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
             counts_only=asked["counts_only"],
             selection=selected(asked["expressions"]),
             follow=asked["follow"],
+            per_process=asked["per_process"],
             without_vdso=_without_vdso(asked["without_vdso"], asked["vdso"]),
         ),
         snapshots=Snapshots(interval_s=asked["interval"]),

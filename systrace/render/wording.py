@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from systrace.render import units
 from systrace.render.text import clip, columns, printable, wrap
-from systrace.report import Call, Exit, Report
+from systrace.report import Call, Exit, Process, Report
 from systrace.syscalls import signal_name
 
 # These leave no reader in doubt: they never return.
@@ -119,6 +119,32 @@ def left_out(rows: int, calls: int) -> str:
     return (
         f"Left out by --top: {_plural(calls, 'call')} in {_plural(rows, 'row')}; "
         "the totals include them."
+    )
+
+
+def process(one: Process) -> str:
+    """Say which process it is, how it ended and how many calls it made."""
+    name = f"{one.pid} {printable(one.comm)}"
+    if one.pid_in_namespace not in (0, one.pid):
+        name += f" ({one.pid_in_namespace} in its pid namespace)"
+    if one.ppid:
+        name += f", child of {one.ppid}"
+    facts = [ended(one.exit)]
+    if one.ended_ns is not None:
+        facts.append(units.duration(one.ended_ns - one.started_ns))
+    stayed = sum(call.count for call in one.calls if call.ring == "3")
+    entered = sum(call.count for call in one.calls) - stayed
+    return (
+        f"{name}: {', '.join(facts)}; {units.count(stayed)} in ring 3, "
+        f"{units.count(entered)} in ring 0"
+    )
+
+
+def processes_left_out(processes: int, calls: int) -> str:
+    """Say what the table of processes leaves out."""
+    return (
+        f"Left out: {_plural(processes, 'process', 'processes')} with {_plural(calls, 'call')}; "
+        "a JSON report (-o FILE.json) has them all."
     )
 
 

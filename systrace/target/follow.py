@@ -32,6 +32,7 @@ _IGNORED_BY_DEFAULT: Final = frozenset(
 _INTERRUPTED: Final = 2**64 - 4  # -EINTR
 _RESTART: Final = 2**64 - 513  # -ERESTARTNOINTR: the kernel runs the call again
 _NO_CALL: Final = 2**63  # orig_rax is -1 where the task is in no call
+_FILTERED: Final = "a seccomp filter may forbid it, and cannot be suspended"
 _RELEASE_S: Final = 1.0
 _POLL_S: Final = 0.001
 
@@ -48,8 +49,15 @@ class Images(Protocol):
     def inherit(self, parent: int, child: int) -> None:
         """Note that a new process shares its parent's image; it may have another by now."""
 
-    def arrive(self, child: int) -> None:
-        """Note that a new process stands at its first stop, and has not run yet."""
+    @property
+    def parts(self) -> bool:
+        """Whether ``arrive`` makes calls in a process, as ``prepare`` does."""
+
+    def arrive(self, child: int) -> int:
+        """Note that a new process, which has not run yet, is held; returns a signal to hand it."""
+
+    def keep_together(self, reason: str) -> None:
+        """Note that ``arrive`` cannot make calls in a process."""
 
     def forget(self, pid: int) -> None:
         """Note that a process has ended, or is followed no longer."""
@@ -64,6 +72,7 @@ class Tree:
         self._images = images
         self._children = children
         self._processes: dict[int, int] = {}  # tid: tgid
+        self._unborn: set[int] = set()  # announced, and not seen at their first stop
         self._options = (
             _FOLLOW if children else _FOLLOW & ~(ptrace.O_TRACEFORK | ptrace.O_TRACEVFORK)
         )
@@ -158,9 +167,7 @@ class Tree:
         if number != signal.SIGTRAP:
             ptrace.listen(tid)
         elif self._children or self._tgid(tid) == self._first:
-            if tid not in self._processes and self._tgid(tid) == tid:
-                self._images.arrive(tid)
-            ptrace.cont(tid)
+            ptrace.cont(tid, self._arrive(tid) if self._is_new(tid) else 0)
         else:
             ptrace.detach(tid)
             self._processes.pop(tid, None)
@@ -168,14 +175,34 @@ class Tree:
 
     def _born(self, parent: int, event: int) -> None:
         child = ptrace.event_message(parent)
-        tgid = self._tgid(child)
-        if event == ptrace.EVENT_CLONE and tgid != child:
+        tgid = self._processes.get(child) or _tgid_of(child)
+        if event == ptrace.EVENT_CLONE and tgid not in (None, child):
             return
+        if tgid is not None and child not in self._processes:
+            self._processes[child] = child
+            self._unborn.add(child)
         self._images.inherit(self._tgid(parent), child)
+
+    def _is_new(self, tid: int) -> bool:
+        """Whether this is a process's first stop, as far as we have seen it."""
+        if tid in self._unborn:
+            self._unborn.discard(tid)
+            return True
+        return tid not in self._processes and self._tgid(tid) == tid
+
+    def _arrive(self, pid: int) -> int:
+        if not self._images.parts:
+            return self._images.arrive(pid)
+        try:
+            with self._held(pid):
+                return self._images.arrive(pid)
+        except PermissionError:
+            self._images.keep_together(_FILTERED)
+            return 0
 
     def _tgid(self, tid: int) -> int:
         if tid not in self._processes:
-            self._processes[tid] = _tgid_of(tid)
+            self._processes[tid] = _tgid_of(tid) or tid
         return self._processes[tid]
 
     def _exec(self, pid: int) -> None:
@@ -198,19 +225,27 @@ class Tree:
 
     def _prepare(self, pid: int, pending: int = 0) -> None:
         self.images += 1
-        held = self._options | ptrace.O_EXITKILL
         try:
-            suspend = ptrace.O_SUSPEND_SECCOMP if filters_more_than_ours(pid) else 0
-            ptrace.set_options(pid, held | suspend)
+            with self._held(pid):
+                pending = self._images.prepare(pid) or pending
         except PermissionError:
-            self._images.refuse(pid, "a seccomp filter may forbid it, and cannot be suspended")
-        else:
-            pending = self._images.prepare(pid) or pending
-        ptrace.set_options(pid, self._options)
+            self._images.refuse(pid, _FILTERED)
         ptrace.cont(pid, pending)
+
+    @contextlib.contextmanager
+    def _held(self, pid: int) -> Iterator[None]:
+        """Let a process die with us, and no filter kill it, while it is made to make calls.
+
+        Raises PermissionError if its filter cannot be suspended.
+        """
+        suspend = ptrace.O_SUSPEND_SECCOMP if filters_more_than_ours(pid) else 0
+        ptrace.set_options(pid, self._options | ptrace.O_EXITKILL | suspend)
+        yield
+        ptrace.set_options(pid, self._options)
 
     def _ended(self, tid: int, status: int) -> None:
         tgid = self._processes.pop(tid, tid)
+        self._unborn.discard(tid)
         if tid == self._first:
             self.status = status
         if tid == tgid:
@@ -265,16 +300,16 @@ def ignores(tid: int, number: int) -> bool:
     return bool(masks["SigIgn"] & bit) or by_default
 
 
-def _tgid_of(tid: int) -> int:
-    """The process a thread belongs to; itself, if it is gone already."""
+def _tgid_of(tid: int) -> int | None:
+    """The process a thread belongs to; None if it is gone already."""
     try:
         text = Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return tid
+        return None
     for line in text.splitlines():
         if line.startswith("Tgid:"):
             return int(line.split()[1])
-    return tid
+    return None
 
 
 class Alone:

@@ -270,10 +270,11 @@ def _who_traces(tid: int) -> str:
 def _sharers(pid: int) -> list[int]:
     """Return the processes that have the same memory: a child in vfork, or of CLONE_VM."""
     others = (int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
-    return [other for other in others if other != pid and _same_memory(pid, other)]
+    return [other for other in others if other != pid and same_memory(pid, other)]
 
 
-def _same_memory(pid: int, other: int) -> bool:
+def same_memory(pid: int, other: int) -> bool:
+    """Whether two processes have one memory, kcmp(2)."""
     compared: int = _libc.syscall(
         *(ctypes.c_long(value) for value in (_NR_KCMP, pid, other, _KCMP_VM, 0, 0))
     )

@@ -8,6 +8,7 @@ functions come first, and the report says what is left out and what a hit costs 
 import ctypes
 import errno
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +16,7 @@ from typing import Final
 from systrace import perf_event, probe
 from systrace.errors import UnsupportedError
 from systrace.layout import CLOCKS
-from systrace.tally import Entries
+from systrace.tally import Entries, OwnEntries
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.image import Function, Image, own_address
 from systrace.vdso.x86_64 import BY_CLOCK, MAX_FUNCTIONS
@@ -36,7 +37,9 @@ class BreakpointError(UnsupportedError):
 class _Events:
     """The breakpoints of one process."""
 
-    def __init__(self) -> None:
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._since_ns = time.monotonic_ns()
         self._fds: list[tuple[str, int]] = []
 
     def add(self, name: str, fd: int) -> None:
@@ -49,6 +52,10 @@ class _Events:
         for name, fd in self._fds:
             counts[name] += perf_event.read_count(fd)
         return counts
+
+    def own(self) -> OwnEntries:
+        """Return the kernel's own counts, as the process's."""
+        return OwnEntries(self._pid, self._since_ns, self.read())
 
     def disable(self) -> None:
         """Let them fire no more."""
@@ -74,7 +81,7 @@ class Breakpoints:
         self.functions = tuple(ranked[:SLOTS])
         self.left_out = tuple(function.name for function in ranked[SLOTS:])
         self._events: dict[int, _Events] = {}
-        self._ended: Counter[str] = Counter()
+        self._ended: list[OwnEntries] = []
         self._programs = probe.Programs(
             ("vdso_breakpoint.c",),
             {
@@ -132,7 +139,7 @@ class Breakpoints:
         """
         if pid in self._events:
             return
-        events = _Events()
+        events = _Events(pid)
         try:
             for tid in tids or (pid,):
                 for function in self.functions:
@@ -152,7 +159,7 @@ class Breakpoints:
         """Take them from a process that has ended, or has another image now."""
         events = self._events.pop(pid, None)
         if events is not None:
-            self._ended += events.read()
+            self._ended.append(events.own())
             events.close()
 
     def disable(self) -> None:
@@ -175,6 +182,10 @@ class Breakpoints:
             clocked[function.name] = {clock: count for clock, count in counts.items() if count}
         return Entries(plain, clocked)
 
+    def by_process(self) -> list[OwnEntries]:
+        """Return the kernel's own counts, of every process that had breakpoints."""
+        return [*self._ended, *(events.own() for events in self._events.values())]
+
     def warnings(self) -> list[str]:
         """Say what they cost and what they leave out."""
         warnings = []
@@ -192,9 +203,10 @@ class Breakpoints:
         """Return a warning if the program and the kernel's own counts do not agree."""
         entries = self.read()
         seen = {name: sum(counts.values()) for name, counts in entries.clocked.items()}
-        if sum((events.read() for events in self._events.values()), self._ended) == Counter(
-            {**entries.plain, **seen}
-        ):
+        kernels: Counter[str] = Counter()
+        for own in self.by_process():
+            kernels.update(own.entries)
+        if kernels == Counter({**entries.plain, **seen}):
             return None
         return "breakpoints and the kernel's count of them do not agree: vDSO counts may be off"
 

@@ -9,13 +9,21 @@ from typing import Final
 from systrace.errors import SystraceError, UnsupportedError
 from systrace.options import VdsoMode
 from systrace.ptrace import get_registers
-from systrace.tally import Entries
+from systrace.tally import Entries, OwnEntries
 from systrace.target.inject import Injector
 from systrace.vdso import image, x86_64
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.images import ImageCounters
-from systrace.vdso.patch import CounterPages, UnpatchableError, check_address, check_image, patch
+from systrace.vdso.patch import (
+    CounterPages,
+    UnpatchableError,
+    check_address,
+    check_image,
+    part,
+    patch,
+    vdso_address,
+)
 from systrace.vdso.uprobe import UprobeCounters, code_file
 
 _MODES: Final = {
@@ -36,19 +44,21 @@ class VdsoCount:
     ``lent_fd`` is a file that the target needs across its exec, or None.
     """
 
-    def __init__(self, asked: VdsoMode) -> None:
+    def __init__(self, asked: VdsoMode, *, per_process: bool = False) -> None:
         self._asked = asked
+        self._per_process = per_process
         self.mode = _MODES[asked]
         self.secret = secrets.randbits(64)
         self.lent_fd = code_file() if self.mode == "uprobe" else None
         self._plan: x86_64.Plan | None = None
-        self._images = ImageCounters()
+        self._images = ImageCounters(per_process=per_process)
         self._image: image.Image | None = None
         self._breakpoints: Breakpoints | None = None
         self._no_breakpoints: str | None = None
         self._first: int | None = None
         self._uncounted: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
+        self._together: Counter[str] = Counter()
         self._calibration: Calibration | None = None
         self._uprobes: UprobeCounters | None = None
         self._uprobed: CounterPages | None = None
@@ -160,18 +170,46 @@ class VdsoCount:
     def inherit(self, parent: int, child: int) -> None:
         """A forked child counts into its parent's pages."""
         self._images.share(parent, child)
-        self.arrive(child)
 
-    def arrive(self, child: int) -> None:
-        """A forked child, held, has its parent's image, and needs breakpoints of its own."""
+    @property
+    def parts(self) -> bool:
+        """Whether a forked process is changed when it arrives."""
+        return self._per_process and self._plan is not None
+
+    def arrive(self, child: int) -> int:
+        """A forked child, held, has its parent's image; returns a signal to hand it.
+
+        It needs breakpoints of its own, or counters of its own where counts are kept by process.
+        """
+        pending = self._part(child) if self.parts else 0
         if self._breakpoints is None or self._image is None:
-            return
+            return pending
         try:
             # one with another image, or a patched one, is not theirs
             with contextlib.suppress(UnpatchableError, OSError):
                 self._breakpoints.hold(child, check_address(child, self._image))
         except BreakpointError as error:
             self._uncounted[str(error)] += 1
+        return pending
+
+    def _part(self, child: int) -> int:
+        """Give a child its own counters, unless it shares its parent's memory as well."""
+        shared = self._images.found_in(child)
+        vdso = vdso_address(child)
+        if self._plan is None or shared is None or vdso is None or shared.same_memory(child):
+            return 0
+        address = vdso + self._plan.image.syscall_offset
+        try:
+            with Injector(child, address, self.secret) as injector:
+                self._images.add_unheard(child, part(self._plan, injector, shared.pages))
+        except UnpatchableError as error:
+            self.keep_together(str(error))
+            return 0
+        return injector.pending_signal
+
+    def keep_together(self, reason: str) -> None:
+        """Note that a forked child's calls are counted with its parent's."""
+        self._together[reason] += 1
 
     def forget(self, pid: int) -> None:
         """A process has ended, or has another image now."""
@@ -202,6 +240,13 @@ class VdsoCount:
             return entries
         return entries.since(self._uprobed.read()).plus(self._uprobes.read())
 
+    def by_process(self) -> list[OwnEntries]:
+        """Return the entries so far, by process, where they are kept so."""
+        if not self._per_process:
+            return []
+        held = self._breakpoints.by_process() if self._breakpoints is not None else []
+        return [*self._images.by_process(), *held]
+
     def call_ns(self, name: str, clock: int) -> float | None:
         """Return what one call costs on this machine, natively; None where that is unknown."""
         return self._calibration.call_ns(name, clock) if self._calibration else None
@@ -223,6 +268,9 @@ class VdsoCount:
             warnings.append(
                 f"vDSO calls of {_programs(count)} were counted by breakpoints: {reason}"
             )
+        for reason, count in self._together.items():
+            processes = "1 forked process" if count == 1 else f"{count:,} forked processes"
+            warnings.append(f"vDSO calls of {processes} are shown with the parent's: {reason}")
         if self._breakpoints is not None:
             warnings += self._breakpoints.warnings()
         return warnings

@@ -21,6 +21,7 @@ from systrace.vdso.x86_64 import Plan
 
 _PROT_READ, _PROT_WRITE, _PROT_EXEC = 1, 2, 4
 _MAP_SHARED, _MAP_PRIVATE, _MAP_ANONYMOUS = 0x01, 0x02, 0x20
+_MAP_FIXED: Final = 0x10
 _MAP_FIXED_NOREPLACE: Final = 0x100000
 CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
 _STAT_START_BRK: Final = 46  # field 47 of /proc/PID/stat
@@ -31,18 +32,32 @@ class UnpatchableError(UnsupportedError):
 
 
 class CounterPages:
-    """The counters of one patched process, mapped into systrace."""
+    """The counters of one patched process, mapped into systrace; ``address`` is where it has them.
 
-    def __init__(self, plan: Plan, pages: mmap.mmap) -> None:
+    ``inode`` is that of the shared memory, by which a forked child is known to count there too.
+    """
+
+    def __init__(self, plan: Plan, pid: int, address: int) -> None:
+        """Map a process's counters here. Raises UnpatchableError."""
         self._plan = plan
-        self.pages = pages
+        self.address = address
+        end = address + x86_64.COUNTER_BYTES
+        try:
+            fd = os.open(f"/proc/{pid}/map_files/{address:x}-{end:x}", os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise UnpatchableError(f"its counters cannot be opened: {error.strerror}") from error
+        try:
+            self.inode = os.fstat(fd).st_ino
+            self._pages = mmap.mmap(fd, x86_64.COUNTER_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
+        finally:
+            os.close(fd)
 
     def read(self) -> Entries:
         """Add up all shards."""
         sums = [0] * (x86_64.SHARD_BYTES // 8)
         shard_format = f"={len(sums)}Q"
         for shard in range(x86_64.SHARDS):
-            values = struct.unpack_from(shard_format, self.pages, shard * x86_64.SHARD_BYTES)
+            values = struct.unpack_from(shard_format, self._pages, shard * x86_64.SHARD_BYTES)
             sums = [total + value for total, value in zip(sums, values, strict=True)]
         plain, clocked = {}, {}
         for trampoline in self._plan.trampolines:
@@ -56,7 +71,7 @@ class CounterPages:
 
     def close(self) -> None:
         """Unmap them here; the target keeps its own mapping."""
-        self.pages.close()
+        self._pages.close()
 
 
 def vdso_address(pid: int) -> int | None:
@@ -97,7 +112,7 @@ def patch(
     nothing changed but perhaps an unused mapping.
     """
     block = map_block(pid, plan, vdso, injector, code_fd)
-    pages = CounterPages(plan, open_counters(pid, block + x86_64.PAGE))
+    pages = CounterPages(plan, pid, block + x86_64.PAGE)
     with Path(f"/proc/{pid}/mem").open("r+b", buffering=0) as memory:
         if code_fd is None:
             memory.seek(block)
@@ -119,10 +134,8 @@ def map_block(
     block = place.choose(mappings, vdso, x86_64.BLOCK_BYTES, _start_brk(pid))
     if block is None:
         raise UnpatchableError("there is no room within 2 GiB of its vDSO")
-    counters = block + x86_64.PAGE
     private = _MAP_PRIVATE | _MAP_FIXED_NOREPLACE
-    shared = _MAP_SHARED | _MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
-    read_execute, read_write = _PROT_READ | _PROT_EXEC, _PROT_READ | _PROT_WRITE
+    read_execute = _PROT_READ | _PROT_EXEC
     try:
         if code_fd is None:
             anonymous = private | _MAP_ANONYMOUS
@@ -130,7 +143,7 @@ def map_block(
         else:
             os.pwrite(code_fd, plan.code_page(block, vdso), 0)
             injector.call(NR_MMAP, block, x86_64.PAGE, read_execute, private, code_fd, 0)
-        injector.call(NR_MMAP, counters, x86_64.COUNTER_BYTES, read_write, shared, -1, 0)
+        _map_counters(injector, block + x86_64.PAGE, _MAP_FIXED_NOREPLACE)
     except OSError as error:
         raise UnpatchableError(f"it may not map memory: {error.strerror}") from error
     finally:
@@ -139,24 +152,29 @@ def map_block(
     return block
 
 
+def _map_counters(injector: Injector, address: int, fixed: int) -> None:
+    flags = _MAP_SHARED | _MAP_ANONYMOUS | fixed
+    protection = _PROT_READ | _PROT_WRITE
+    injector.call(NR_MMAP, address, x86_64.COUNTER_BYTES, protection, flags, -1, 0)
+
+
+def part(plan: Plan, injector: Injector, shared: CounterPages) -> CounterPages:
+    """Give a held process counters of its own, in the place of those that it was forked with.
+
+    Raises UnpatchableError, with nothing changed.
+    """
+    try:
+        _map_counters(injector, shared.address, _MAP_FIXED)
+    except OSError as error:
+        raise UnpatchableError(f"it may not map memory: {error.strerror}") from error
+    return CounterPages(plan, injector.tid, shared.address)
+
+
 def write_jumps(memory: io.RawIOBase, plan: Plan, block: int, vdso: int) -> None:
     """Lead every function through its trampoline; no thread may run meanwhile."""
     for trampoline in plan.trampolines:
         memory.seek(vdso + trampoline.function.offset)
         memory.write(plan.jump(trampoline, block, vdso))
-
-
-def open_counters(pid: int, address: int) -> mmap.mmap:
-    """Map a process's counters here. Raises UnpatchableError."""
-    end = address + x86_64.COUNTER_BYTES
-    try:
-        fd = os.open(f"/proc/{pid}/map_files/{address:x}-{end:x}", os.O_RDWR | os.O_CLOEXEC)
-    except OSError as error:
-        raise UnpatchableError(f"its counters cannot be opened: {error.strerror}") from error
-    try:
-        return mmap.mmap(fd, x86_64.COUNTER_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
-    finally:
-        os.close(fd)
 
 
 def _start_brk(pid: int) -> int:

@@ -1,0 +1,72 @@
+"""Rows of the table: their order, and their cells as text."""
+
+from collections.abc import Iterable
+
+from systrace.options import TableOptions
+from systrace.render import units, wording
+from systrace.report import Call, Report, Times
+
+
+def ordered(calls: Iterable[Call], options: TableOptions) -> list[Call]:
+    """Sort rows as ``options.sort`` says: largest first, what was not measured last, then names."""
+    by_name = sorted(calls, key=lambda call: (call.name, call.via, call.abi))
+    if options.sort == "name":
+        return by_name
+    return sorted(by_name, key=lambda call: _weight(call, options), reverse=True)
+
+
+def _weight(call: Call, options: TableOptions) -> float:
+    if options.sort == "count":
+        return call.count
+    if options.sort == "errors":
+        return call.error_count
+    measured = _time_of(call.times, options.sort)
+    return -1 if measured is None else measured
+
+
+def _time_of(times: Times | None, key: str) -> float | None:
+    if times is None:
+        return None
+    match key:
+        case "total":
+            return times.total_ns
+        case "mean":
+            return times.mean_ns
+        case "max":
+            return times.max_ns
+        case _:
+            return times.p99_ns
+
+
+def cells(call: Call, report: Report) -> dict[str, str]:
+    """Return every cell that a row can have, by column."""
+    times = call.times
+    # Of these nobody sees the return.
+    unseen = call.via in ("vdso", "vsyscall") and not call.errors
+    whole = sum(other.times.total_ns for other in report.calls if other.times is not None)
+    return {
+        "call": ascii_only(wording.label(call, report)),
+        "calls": units.count(call.count),
+        "via": call.via,
+        "ring": call.ring,
+        "errs": "-" if unseen else units.count(call.error_count),
+        "total": _duration(times, "total"),
+        "time%": "-" if times is None else units.share(times.total_ns, whole),
+        "mean": _duration(times, "mean"),
+        "p99": _duration(times, "p99"),
+        "max": _duration(times, "max"),
+    }
+
+
+def _duration(times: Times | None, key: str) -> str:
+    value = _time_of(times, key)
+    if times is None or value is None:
+        return "-"
+    # A percentile is known to 12.5 %: a third digit would be invented.
+    text = units.duration(value, digits=2 if key == "p99" else 3)
+    return f"~{text}" if times.estimated else text
+
+
+def ascii_only(text: str) -> str:
+    """Keep to what tabulate measures alike with and without wcwidth; calls are named in ASCII."""
+    return text.encode("ascii", "backslashreplace").decode()
