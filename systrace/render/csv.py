@@ -18,7 +18,7 @@ from typing import Any
 
 from systrace.options import TableOptions
 from systrace.render import json
-from systrace.render.cells import is_uncounted, ordered
+from systrace.render.rows import is_uncounted, ordered
 from systrace.render.text import printable
 from systrace.render.wording import ended, subject
 from systrace.report import Report, Ring

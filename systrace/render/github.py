@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import Literal
 
 from systrace.options import TableOptions
-from systrace.render import cells, wording
+from systrace.render import wording
+from systrace.render.rows import cells, notes, ordered
 from systrace.render.text import clip, printable
 from systrace.report import Call, Report
 
@@ -47,15 +48,15 @@ def _notice(report: Report, table: TableOptions) -> Iterator[str]:
     yield wording.verdict(report)
     about = "" if report.since_ns is None else f"{wording.part(report)}: "
     yield about + wording.facts(report)
-    for call in cells.ordered(report.calls, table)[: table.top]:
+    for call in ordered(report.calls, table)[: table.top]:
         yield _row(call, report)
-    yield from cells.notes(report, table, _NOTE_WIDTH, warnings=False)
+    yield from notes(report, table, _NOTE_WIDTH, warnings=False)
 
 
 def _row(call: Call, report: Report) -> str:
     """Write a row in words: columns would not align."""
-    row = cells.row(call, report)
-    said = [f"{row['call']}: {row['calls']} {row['via']}, ring {row['ring']}"]
+    row = cells(call, report)
+    said = [f"{wording.label(call, report)}: {row['calls']} {row['via']}, ring {row['ring']}"]
     if row["errs"] not in ("-", "0"):
         said.append(f"errors {row['errs']}")
     said += [f"{key} {row[key]}" for key in ("total", "mean", "p99") if row[key] != "-"]

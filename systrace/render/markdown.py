@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from systrace.options import TableOptions
-from systrace.render import cells, units, wording
+from systrace.render import units, wording
+from systrace.render.processes import calls
+from systrace.render.rows import RING_TITLES, cells, notes, ordered, ring_total
 from systrace.render.text import clip, printable
 from systrace.report import Process, Report
 
@@ -116,14 +118,14 @@ def _blocks(report: Report, options: TableOptions) -> Iterator[str]:
     title = f"All calls: {units.count(len(report.calls))} rows"
     block = table(_columns(report), rows)
     yield block if len(rows) <= _UNFOLDED else folded(title, block)
-    yield from map(prose, cells.notes(report, options, _NOTE_WIDTH, warnings=False))
+    yield from map(prose, notes(report, options, _NOTE_WIDTH, warnings=False))
     if any(process.calls for process in report.processes):
         yield _processes(report.processes)
 
 
 def _totals(report: Report) -> Iterator[list[str]]:
-    for title, ring in cells.RING_TITLES:
-        total = cells.ring_total(report, ring)
+    for title, ring in RING_TITLES:
+        total = ring_total(report, ring)
         yield [title, *(total[key] for key in ("calls", "errs", "total"))]
 
 
@@ -134,19 +136,21 @@ def _columns(report: Report) -> Sequence[Column]:
 
 def _rows(report: Report, options: TableOptions) -> Iterator[list[str]]:
     keys = [title for title, _ in _columns(report)][1:]
-    for call in cells.ordered(report.calls, options)[: options.top]:
-        row = cells.row(call, report)
-        yield [code(row["call"]), *(row[key] for key in keys)]
+    for call in ordered(report.calls, options)[: options.top]:
+        row = cells(call, report)
+        yield [code(wording.label(call, report)), *(row[key] for key in keys)]
         for clock, count in sorted(call.by_clock.items(), key=lambda item: (-item[1], item[0])):
             name = code(clock.removeprefix("CLOCK_"))
             yield [f"&nbsp;&nbsp;{name}", units.count(count), *("" for _ in keys[1:])]
 
 
 def _processes(processes: Sequence[Process]) -> str:
-    ranked = sorted(processes, key=lambda process: -sum(call.count for call in process.calls))
-    block = table(_PROCESS_COLUMNS, map(_process, ranked[:_MOST_PROCESSES]))
-    if more := ranked[_MOST_PROCESSES:]:
-        block += f"\n\nand {units.count(len(more))} more, with fewer calls"
+    ranked = sorted(processes, key=calls, reverse=True)
+    shown, hidden = ranked[:_MOST_PROCESSES], ranked[_MOST_PROCESSES:]
+    block = table(_PROCESS_COLUMNS, map(_process, shown))
+    if hidden:
+        left_out = wording.processes_left_out(len(hidden), sum(map(calls, hidden)))
+        block += f"\n\n{prose(left_out)}"
     return folded(f"Processes: {units.count(len(processes))}", block)
 
 

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 
 from systrace import __version__
 from systrace.options import TableOptions
-from systrace.render.cells import is_uncounted
+from systrace.render.rows import is_uncounted
 from systrace.render.text import printable
 from systrace.report import RING, Call, Process, Report, Ring, Times
 
