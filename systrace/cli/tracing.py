@@ -18,7 +18,6 @@ from systrace.options import (
     Snapshots,
     TableOptions,
     TraceOptions,
-    VdsoMode,
 )
 from systrace.output import opened
 from systrace.target import user
@@ -43,7 +42,7 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
             selection=selected(asked["expressions"]),
             follow=asked["follow"],
             per_process=asked["per_process"],
-            without_vdso=_without_vdso(asked["without_vdso"], asked["vdso"]),
+            without_vdso=asked["without_vdso"],
         ),
         snapshots=Snapshots(interval_s=asked["interval"]),
     )
@@ -101,12 +100,6 @@ def end(observed: Observed) -> NoReturn:
     if observed.failures and observed.report.exit.code == 0:
         raise SystemExit(OutputError.exit_status)
     ending.as_target(observed.report.exit)
-
-
-def _without_vdso(wanted: bool, mode: VdsoMode) -> bool:
-    if wanted and mode not in ("auto", "off"):
-        raise UsageError(f"--without-vdso leaves --vdso {mode} nothing to count: give one of them")
-    return wanted
 
 
 def selected(expressions: Sequence[str]) -> Selection | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from systrace import privilege, session
 from systrace.cli import main
+from systrace.errors import NotFoundError
 from systrace.options import RunOptions
 from systrace.report import Call, Exit, Machine, Probes, Report
 from systrace.watch import Snapshot
@@ -41,6 +42,8 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
     for kind, seconds in json.loads(os.environ.get("FAKE", "[]")):
         if kind == "crash":
             raise ValueError("the engine\nbroke \x1b[31m")
+        if kind == "refuse":
+            raise NotFoundError("no such command")
         interval = kind == "interval"
         yield Snapshot(kind, report(seconds, since_ns=elapsed_ns if interval else None))
         elapsed_ns += int(seconds * 1e9) if interval else 0
@@ -49,8 +52,9 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
     yield Snapshot("final", report(2.5, end))
 
 
-def unprivileged(arguments: Sequence[str]) -> None:
+def unprivileged(arguments: Sequence[str], program: Sequence[str] | None = None) -> None:
     assert arguments
+    assert program is None
 
 
 if __name__ == "__main__":
