@@ -47,10 +47,12 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'systrace' has no attribute {name!r}")
-    return getattr(import_module(f"systrace.{_PUBLIC[name]}"), name)
+if not TYPE_CHECKING:  # to which every name would be there
+
+    def __getattr__(name: str) -> Any:
+        if name not in _PUBLIC:
+            raise AttributeError(f"module 'systrace' has no attribute {name!r}")
+        return getattr(import_module(f"systrace.{_PUBLIC[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -147,7 +147,7 @@ def _estimate(name: str, clocks: Mapping[int, int], facts: Facts) -> Times | Non
             return None
         total += count * cost
     calls = sum(clocks.values())
-    return Times(total_ns=round(total), mean_ns=total / calls, estimated=True)
+    return Times(total_ns=round(total), mean_ns=round(total / calls, 1), estimated=True)
 
 
 def _named(clocks: Mapping[int, int]) -> dict[str, int]:
@@ -169,7 +169,7 @@ def times(row: RowTally) -> Times | None:
     bounds = {index: _bounds(index, high) for index, _ in buckets}
     return Times(
         total_ns=row.total_ns,
-        mean_ns=row.total_ns / finished,
+        mean_ns=round(row.total_ns / finished, 1),
         min_ns=low,
         max_ns=high,
         p50_ns=_percentile(buckets, bounds, 50, finished, low, high),

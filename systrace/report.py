@@ -44,6 +44,7 @@ class Times:
     Percentiles come from ``histogram`` (ascending, empty buckets left out) and are off by at
     most 12.5 %; they never lie outside ``min_ns``..``max_ns``. ``estimated`` marks a time that
     was calibrated, not measured: such times have a total and a mean, and no distribution.
+    ``mean_ns`` is kept to a tenth, as in a file, so that a saved report reads as it did.
     """
 
     total_ns: int

@@ -142,7 +142,7 @@ def test_no_spreadsheet_takes_a_text_for_a_formula(text: str, written: str) -> N
     assert cell(text) == written
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_every_report_is_read_back(reports: st.SearchStrategy[Report], data: st.DataObject) -> None:
     report = data.draw(reports)

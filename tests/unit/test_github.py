@@ -94,7 +94,7 @@ def test_what_is_annotated_is_read_back(level: str) -> None:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_no_text_becomes_a_command_of_its_own(
     reports: st.SearchStrategy[Report], data: st.DataObject

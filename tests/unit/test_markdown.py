@@ -207,7 +207,7 @@ def in_places(text: str) -> Iterator[tuple[str, str, str]]:
     yield "cell", table([("a", False), ("b", True)], [[code(text), "x"]]), shown
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=HOSTILE | TEXT | st.text(max_size=20))
 @example("a\\|b")
 @example("\\")
@@ -224,7 +224,7 @@ def test_text_from_outside_is_read_back_and_marks_nothing_up(text: str) -> None:
             assert read == shown.replace(ZERO_WIDTH_SPACE, ""), (place, written)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_every_report_is_read_back_and_has_no_markup_but_ours(
     reports: st.SearchStrategy[Report], data: st.DataObject

@@ -167,7 +167,7 @@ def test_processes_are_summed_by_name_and_names_are_not_endless(goapp: Report) -
     assert value(series, "process_calls_total", comm="p249", ring="3->0") == 249
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(text=HOSTILE | TEXT)
 def test_a_label_is_printable_and_says_which_text_it_was(text: str) -> None:
     written = label(text)
@@ -178,7 +178,7 @@ def test_a_label_is_printable_and_says_which_text_it_was(text: str) -> None:
     assert (ast.literal_eval(f'"{literal}"') if "\\" in written else written) == text
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data())
 def test_every_report_is_read_back(reports: st.SearchStrategy[Report], data: st.DataObject) -> None:
     report = data.draw(reports)
