@@ -2,8 +2,9 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from systrace import machine, probe
 from systrace.assemble import Facts
@@ -11,12 +12,13 @@ from systrace.counting import Counting
 from systrace.options import AttachOptions
 from systrace.report import Probes
 from systrace.target.attached import AWAITED, Attached
-from systrace.target.find import find
+from systrace.target.find import Found, find
 from systrace.target.launch import signals_blocked
 from systrace.vdso.live import LiveVdso
 from systrace.watch import Snapshot, Watch, utc_now
 
-_MISSED = "they were started after systrace attached"
+_NAMED: Final = 4
+_MISSED: Final = "they were started after systrace attached"
 
 
 def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[Snapshot]:
@@ -42,6 +44,7 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
         for process in found:
             vdso.take(process, seeds)
         target.begin(vdso.settle)
+        announce(f"attached to {_names(found)}; {_end(options)}")
         facts = Facts(
             command=(),
             started=started,
@@ -59,3 +62,15 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
         watch.facts = replace(facts, longest_stop_ns=vdso.longest_stop_ns)
         final = watch.final()
     yield final
+
+
+def _names(found: Sequence[Found]) -> str:
+    if len(found) > _NAMED:
+        return f"{len(found)} processes"
+    return ", ".join(str(process) for process in found)
+
+
+def _end(options: AttachOptions) -> str:
+    if options.snapshots.duration_s is None:
+        return "Ctrl-C ends this, not them" if len(options.pids) > 1 else "Ctrl-C ends this, not it"
+    return f"for {options.snapshots.duration_s:g} s"

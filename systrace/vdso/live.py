@@ -116,14 +116,15 @@ class LiveVdso(VdsoCount):
 
         def set_them(stop: Stop) -> None:
             tid, registers = next(iter(stop.threads.items()))
-            base = check_image(tid, image, registers.cs)
+            base = check_image(tid, image, registers.cs, jumps=True)
             breakpoints.hold(process.pid, base, tuple(stop.threads))
             seeds.sow([process.pid], held=True)
 
         try:
             self._holder.hold(process.pid, set_them)
         except HoldError:
-            _set_unheld(process.pid, breakpoints, check_address(process.pid, image))
+            base = check_address(process.pid, image, jumps=True)
+            _set_unheld(process.pid, breakpoints, base)
 
     def let_go(self) -> None:
         """Restore what was patched, and let breakpoints count no more.

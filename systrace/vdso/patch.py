@@ -83,21 +83,29 @@ def vdso_address(pid: int) -> int | None:
     return None
 
 
-def check_image(pid: int, image: Image, registers_cs: int) -> int:
-    """Return the vDSO's address; raises UnpatchableError if it is not the one we planned for."""
+def check_image(pid: int, image: Image, registers_cs: int, *, jumps: bool = False) -> int:
+    """Return the vDSO's address; raises UnpatchableError if it is not the one we planned for.
+
+    With ``jumps`` its functions may begin with another systrace's.
+    """
     if registers_cs != CS_64:
         raise UnpatchableError("it is a 32-bit program")
-    return check_address(pid, image)
+    return check_address(pid, image, jumps=jumps)
 
 
-def check_address(pid: int, image: Image) -> int:
+def check_address(pid: int, image: Image, *, jumps: bool = False) -> int:
     """Return where a 64-bit process has this image; raises UnpatchableError if it has another."""
     base = vdso_address(pid)
     if base is None:
         raise UnpatchableError("it has no vDSO")
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         memory.seek(base)
-        if memory.read(len(image.data)) != image.data:
+        found = bytearray(memory.read(len(image.data)))
+        for function in image.functions if jumps else ():
+            entry = slice(function.offset, function.offset + x86_64.JUMP_BYTES)
+            if found[entry][:1] == x86_64.JUMP:
+                found[entry] = image.data[entry]
+        if found != image.data:
             raise UnpatchableError("its vDSO is not the kernel's, or was changed already")
     return base
 

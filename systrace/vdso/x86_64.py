@@ -32,6 +32,7 @@ CALL_LOOP: Final = bytes.fromhex(
 )
 
 JUMP_BYTES: Final = 5
+JUMP: Final = b"\xe9"  # and a 32-bit distance
 _NOP5: Final = b"\x0f\x1f\x44\x00\x00"  # what Linux 6.18 turns into a cheap uprobe
 _HASH: Final = 0x9E3779B1 - 2**32
 _STACK_SHIFT: Final = 12
@@ -80,7 +81,7 @@ class Plan:
         """Return the jump that goes to the function's entry."""
         after = vdso + trampoline.function.offset + JUMP_BYTES
         distance = block + trampoline.position - after
-        return b"\xe9" + distance.to_bytes(4, "little", signed=True)
+        return JUMP + distance.to_bytes(4, "little", signed=True)
 
 
 def make_plan(image: Image) -> Plan:
