@@ -59,7 +59,7 @@ class Facts:
 
 
 def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
-    """Assemble a report; ``since_ns`` is where an interval began, the start by default."""
+    """Assemble a report, of an interval where ``since_ns`` says when that began."""
     calls = [*_ring0_calls(tally, facts), *_vdso_calls(tally, facts)]
     begin = facts.started_ns if since_ns is None else since_ns
     return Report(
@@ -82,6 +82,7 @@ def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
         warnings=(*facts.warnings, *_warnings(tally)),
         selected=facts.selection is not None,
         longest_stop_ns=facts.longest_stop_ns,
+        since_ns=None if since_ns is None else max(0, since_ns - facts.started_ns),
     )
 
 
@@ -146,7 +147,7 @@ def _estimate(name: str, clocks: Mapping[int, int], facts: Facts) -> Times | Non
             return None
         total += count * cost
     calls = sum(clocks.values())
-    return Times(total_ns=round(total), mean_ns=total / calls, estimated=True)
+    return Times(total_ns=round(total), mean_ns=round(total / calls, 1), estimated=True)
 
 
 def _named(clocks: Mapping[int, int]) -> dict[str, int]:
@@ -168,7 +169,7 @@ def times(row: RowTally) -> Times | None:
     bounds = {index: _bounds(index, high) for index, _ in buckets}
     return Times(
         total_ns=row.total_ns,
-        mean_ns=row.total_ns / finished,
+        mean_ns=round(row.total_ns / finished, 1),
         min_ns=low,
         max_ns=high,
         p50_ns=_percentile(buckets, bounds, 50, finished, low, high),

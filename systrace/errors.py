@@ -39,6 +39,10 @@ class NotFoundError(SystraceError):
     exit_status = 127
 
 
+class TargetTimeoutError(SystraceError, TimeoutError):
+    """The target took longer than it was given, and was killed."""
+
+
 class InputError(SystraceError):
     """A saved report cannot be read, or is not one."""
 

@@ -1,13 +1,17 @@
 """What was asked for, parsed once into frozen values."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
+
+from systrace.errors import UsageError
 
 VdsoMode = Literal["auto", "patch", "breakpoint", "uprobe", "off"]
 SortKey = Literal["count", "errors", "total", "mean", "p99", "max", "name"]
+Format = Literal["table", "json", "csv", "markdown", "prometheus", "github"]
 
 VDSO_MODES: tuple[VdsoMode, ...] = ("auto", "patch", "breakpoint", "uprobe", "off")
 SORT_KEYS: tuple[SortKey, ...] = ("count", "errors", "total", "mean", "p99", "max", "name")
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,10 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class TraceOptions:
-    """How to count, whatever the target is."""
+    """How to count, whatever the target is.
+
+    Raises UsageError for what does not go together.
+    """
 
     vdso: VdsoMode = "auto"
     counts_only: bool = False
@@ -36,6 +43,12 @@ class TraceOptions:
     follow: bool = True
     without_vdso: bool = False
     per_process: bool = False
+
+    def __post_init__(self) -> None:
+        if self.without_vdso and self.vdso not in ("auto", "off"):
+            raise UsageError(
+                f"--without-vdso leaves --vdso {self.vdso} nothing to count: give one of them"
+            )
 
 
 @dataclass(frozen=True, slots=True)

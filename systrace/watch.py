@@ -138,7 +138,7 @@ class Watch:
 
     def _interval(self, now: Tally, before: Tally | None) -> Report:
         if before is None:
-            return self._report(now)
+            return self._report(now, self.facts.started_ns)
         return self._report(now.since(before), before.at_ns)
 
 

@@ -1,18 +1,21 @@
 """A report in the format that was asked for; a renderer is imported when it is first needed."""
 
-from systrace.options import TableOptions
-from systrace.output import Format
+from importlib import import_module
+
+from systrace.options import Format, TableOptions
 from systrace.report import Report
 
 
-def text(report: Report, wanted: Format, table: TableOptions) -> str:
-    """Render the whole text, ending with a newline. ``table`` says how a table looks."""
-    if wanted == "json":
-        from systrace.render import json  # noqa: PLC0415  one format a run
+def text(report: Report, wanted: Format, table: TableOptions, *, first: bool = True) -> str:
+    """Render the whole text, ending with a newline. ``table`` says how a table looks.
 
-        rendered = json.render(report)
-    else:
-        from systrace.render import table as tables  # noqa: PLC0415  as above
+    Not the ``first`` is a report that follows others in the same place: of a format of rows it
+    is more rows, and of the others one more document.
+    """
+    if wanted == "csv":
+        from systrace.render import csv  # noqa: PLC0415  one format a run
 
-        rendered = tables.render(report, table)
-    return rendered if rendered.endswith("\n") else rendered + "\n"
+        return csv.render(report, table, header=first)
+    # A format is a file in systrace/render/ of the same name.
+    rendered: str = import_module(f"systrace.render.{wanted}").render(report, table)
+    return rendered

@@ -9,12 +9,15 @@ import click
 
 from systrace import launcher
 from systrace.cli.line import Line, Word, split
-from systrace.cli.options import FORMATS
 from systrace.errors import UsageError
+from systrace.options import FORMATS
 
 # A command that every machine has, where the user's own is not known yet.
 _EXAMPLE = ("ls", "/usr/bin")
 _EXAMPLE_PID = "1234"
+_EXAMPLES = {"attach": (_EXAMPLE_PID,), "show": ("report.json",)}
+_NEEDS = {"show": "a saved report"}
+_FORMATS = {(wanted,) for wanted in FORMATS}
 # Options of strace and ltrace that ask for what a report always holds.
 _ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
 _FOLLOWS = "-f follows children; a format is asked for with -F:"
@@ -44,13 +47,17 @@ def refuse_meant_format(line: Line) -> None:
 
     Raises UsageError.
     """
-    last = line.words[-1] if line.words else None
-    if last is None or last.spelling != "-f" or not line.command:
-        return
-    wanted, *command = line.command
-    if wanted in FORMATS and shutil.which(wanted) is None:
-        meant = replace(line.swap(last, Word("-F", None, wanted)), command=tuple(command))
+    meant = _meant_format(line)
+    if meant is not None and shutil.which(line.command[0]) is None:
         raise UsageError(_with(_FOLLOWS, _example(meant)))
+
+
+def _meant_format(line: Line) -> Line | None:
+    last = line.words[-1] if line.words else None
+    if last is None or last.spelling != "-f" or line.command[:1] not in _FORMATS:
+        return None
+    wanted, *command = line.command
+    return replace(line.swap(last, Word("-F", None, wanted)), command=tuple(command))
 
 
 def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[str]) -> str:
@@ -97,6 +104,8 @@ def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
         return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
     if _is_attach(wrong):
         return _to_attach(line)
+    if wrong.spelling == "-f" and (meant := _meant_format(line)):
+        return _with("a format is asked for with -F:", _example(meant))
     if wrong.spelling in _ALWAYS:
         said = f"{line.verb} has no {wrong.spelling}: a report always has counts and times:"
         return _with(said, _example(_known(line)))
@@ -170,7 +179,8 @@ def _no_command(line: Line) -> str:
         meant = line.swap(last, replace(last, value=_sample(last.option)))
         meant = replace(meant, command=(last.value,))
         return _with(f"{last.spelling} took {last.value} for its file:", meant)
-    return _with(f"{line.verb} needs a command to trace, for example:", _example(line))
+    needed = _NEEDS.get(line.verb, "a command to trace")
+    return _with(f"{line.verb} needs {needed}, for example:", _example(line))
 
 
 def _known(line: Line) -> Line:
@@ -181,7 +191,7 @@ def _example(line: Line) -> Line:
     """Give the line some command, so that it can be pasted."""
     if line.command or any("-p" in _spellings(word) for word in line.words):
         return line
-    return replace(line, command=(_EXAMPLE_PID,) if line.verb == "attach" else _EXAMPLE)
+    return replace(line, command=_EXAMPLES.get(line.verb, _EXAMPLE))
 
 
 def _is_attach(word: Word) -> bool:

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from systrace.options import SORT_KEYS, VDSO_MODES
+from systrace.options import FORMATS, SORT_KEYS, VDSO_MODES
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
-
-FORMATS = ("table", "json")
 
 if TYPE_CHECKING:
     # click 8.2 made it generic, for the type checker alone as far as we are concerned.
@@ -71,20 +69,20 @@ def output() -> _Decorator:
         "outputs",
         metavar="FILE",
         multiple=True,
-        help="Write the report to FILE as well, in the format of its ending (.json; a table "
-        "otherwise); - is standard output. May be given more than once.",
+        help="Write the report to FILE as well, in the format of its ending (.txt, .json, .csv, "
+        ".md, .prom; otherwise that of -F); - is standard output. May be given more than once.",
     )
 
 
-def format_() -> _Decorator:
-    """``-F/--format``: what the stream gets."""
+def format_(stream: str = "standard error") -> _Decorator:
+    """``-F/--format``: what the stream gets, and every ``-o`` whose ending says nothing."""
     return click.option(
         "-F",
         "--format",
         "format_",
         type=click.Choice(FORMATS),
         default="table",
-        help="What standard error gets; table is the default.",
+        help=f"What {stream} gets; table is the default.",
     )
 
 
@@ -181,15 +179,13 @@ def sort() -> _Decorator:
         "--sort",
         type=click.Choice(SORT_KEYS),
         default="count",
-        help="Order the rows of the table by this; count is the default.",
+        help="Order the rows by this; count is the default.",
     )
 
 
 def top() -> _Decorator:
     """``-n/--top ROWS``."""
-    return click.option(
-        "-n", "--top", type=Rows(), metavar="N", help="Show the first N rows of the table only."
-    )
+    return click.option("-n", "--top", type=Rows(), metavar="N", help="Show the first N rows only.")
 
 
 def interval() -> _Decorator:

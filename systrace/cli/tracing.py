@@ -18,7 +18,6 @@ from systrace.options import (
     Snapshots,
     TableOptions,
     TraceOptions,
-    VdsoMode,
 )
 from systrace.output import opened
 from systrace.target import user
@@ -43,7 +42,7 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
             selection=selected(asked["expressions"]),
             follow=asked["follow"],
             per_process=asked["per_process"],
-            without_vdso=_without_vdso(asked["without_vdso"], asked["vdso"]),
+            without_vdso=asked["without_vdso"],
         ),
         snapshots=Snapshots(interval_s=asked["interval"]),
         wait_all=asked["wait_all"],
@@ -52,7 +51,14 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
 
 
 def presentation(asked: Mapping[str, Any]) -> Presentation:
-    """Take those of the options that say where reports go, and how they look."""
+    """Take those of the options that say where reports go, and how they look.
+
+    Raises UsageError.
+    """
+    if asked["format_"] == "prometheus" and asked["interval"] and not asked["quiet"]:
+        raise UsageError(
+            "-i makes many reports, and Prometheus reads one; -o FILE.prom gets the whole run"
+        )
     table = TableOptions(asked["sort"], asked["top"], streams.width(), streams.colour())
     return Presentation(asked["outputs"], asked["format_"], asked["quiet"], table)
 
@@ -81,7 +87,7 @@ def observe(how: Presentation, begin: Callable[[float | None], Iterator[Snapshot
     streams.hold_closed()
     author = user.caller()
     with (
-        opened(how.outputs, author) as outputs,
+        opened(how.outputs, author, how.format) as outputs,
         Live(wanted=not how.quiet) as live,
     ):
         progress_s = _PROGRESS_S if live.visible else None
@@ -95,12 +101,6 @@ def end(observed: Observed) -> NoReturn:
     if observed.failures and observed.report.exit.code == 0:
         raise SystemExit(OutputError.exit_status)
     ending.as_target(observed.report.exit)
-
-
-def _without_vdso(wanted: bool, mode: VdsoMode) -> bool:
-    if wanted and mode not in ("auto", "off"):
-        raise UsageError(f"--without-vdso leaves --vdso {mode} nothing to count: give one of them")
-    return wanted
 
 
 def selected(expressions: Sequence[str]) -> Selection | None:

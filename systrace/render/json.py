@@ -1,9 +1,10 @@
-"""The report as JSON; ``report.schema.json`` says what is in it, ``systrace.load`` reads it."""
+"""The report as JSON; ``report.schema.json`` says what is in it, ``systrace.saved`` reads it."""
 
 import json
 from typing import Any
 
 from systrace import __version__
+from systrace.options import TableOptions
 from systrace.report import SCHEMA, Call, Exit, Process, Report, Times
 from systrace.syscalls import signal_name
 
@@ -11,7 +12,7 @@ _INDENT = "  "
 _COLUMNS = 100
 
 
-def render(report: Report) -> str:
+def render(report: Report, _table: TableOptions | None = None) -> str:
     r"""Write the document in ASCII, two spaces a level, ending with a newline.
 
     Text from outside is escaped: control characters, and bytes that are no UTF-8 as ``\udc80``
@@ -54,6 +55,8 @@ def to_document(report: Report) -> dict[str, Any]:
         document["selected"] = True
     if report.longest_stop_ns is not None:
         document["longest_stop_ns"] = report.longest_stop_ns
+    if report.since_ns is not None:
+        document["since_ns"] = report.since_ns
     return document
 
 

@@ -1,10 +1,12 @@
-"""Rows of the table: their order, and their cells as text."""
+"""Rows for people to read: their order, their cells as text, and what is said of them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from systrace.options import TableOptions
 from systrace.render import units, wording
-from systrace.report import Call, Report, Times
+from systrace.report import UNCOUNTED, Call, Report, Ring, Times
+
+RING_TITLES: Sequence[tuple[str, Ring]] = (("stayed in ring 3", "3"), ("entered ring 0", "3->0"))
 
 
 def ordered(calls: Iterable[Call], options: TableOptions) -> list[Call]:
@@ -56,6 +58,32 @@ def cells(call: Call, report: Report) -> dict[str, str]:
         "p99": _duration(times, "p99"),
         "max": _duration(times, "max"),
     }
+
+
+def ring_total(report: Report, ring: Ring) -> dict[str, str]:
+    """Return the cells of all calls of a ring, by column."""
+    measured = [call.times for call in report.calls if call.ring == ring and call.times is not None]
+    total = units.duration(sum(times.total_ns for times in measured)) if measured else "-"
+    return {
+        "calls": "-" if is_uncounted(report, ring) else units.count(report.ring_calls(ring)),
+        "errs": "" if ring == "3" else units.count(report.errors),
+        "total": f"~{total}" if any(times.estimated for times in measured) else total,
+    }
+
+
+def is_uncounted(report: Report, ring: Ring) -> bool:
+    """Whether a ring's count of 0 is no count at all."""
+    return ring == "3" and not report.ring_calls(ring) and report.probes.vdso in UNCOUNTED
+
+
+def notes(
+    report: Report, options: TableOptions, width: int, *, warnings: bool = True
+) -> Iterator[str]:
+    """Say what ``--top`` left out, and then all that ``wording.notes`` says."""
+    hidden = ordered(report.calls, options)[options.top :] if options.top is not None else []
+    if hidden:
+        yield wording.left_out(len(hidden), sum(call.count for call in hidden))
+    yield from wording.notes(report, width, warnings=warnings)
 
 
 def _duration(times: Times | None, key: str) -> str:

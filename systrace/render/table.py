@@ -1,20 +1,18 @@
 """The report as a table for people, and below it what it says in words."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from systrace.options import TableOptions
 from systrace.render import processes, units, wording
 from systrace.render.columns import Line, fit
 from systrace.render.grid import BOLD, INDENT, LOUD, grid, painter
-from systrace.render.rows import ascii_only, cells, ordered
+from systrace.render.rows import RING_TITLES, ascii_only, cells, notes, ordered, ring_total
 from systrace.render.text import printable, wrap
-from systrace.report import UNCOUNTED, Report, Ring
+from systrace.report import Report
 
 # Narrower terminals get lines of this length: two counts and a name need it.
 _NARROWEST = 40
 _WITH_SHARE = 90
-
-_TITLES: Sequence[tuple[str, Ring]] = (("stayed in ring 3", "3"), ("entered ring 0", "3->0"))
 
 
 def render(report: Report, options: TableOptions) -> str:
@@ -30,16 +28,9 @@ def render(report: Report, options: TableOptions) -> str:
         *wrap(wording.verdict(report), width),
         *(paint(line, LOUD) for line in wrap(wording.lost(report), width)),
     ]
-    for note in _notes(report, options, width):
+    for note in notes(report, options, width):
         lines += wrap(note, width)
     return "\n".join(lines) + "\n"
-
-
-def _notes(report: Report, options: TableOptions, width: int) -> Iterator[str]:
-    hidden = ordered(report.calls, options)[options.top :] if options.top is not None else []
-    if hidden:
-        yield wording.left_out(len(hidden), sum(call.count for call in hidden))
-    yield from wording.notes(report, width)
 
 
 def _lines(report: Report, options: TableOptions, width: int) -> Iterator[Line]:
@@ -57,23 +48,9 @@ def _lines(report: Report, options: TableOptions, width: int) -> Iterator[Line]:
         for clock, count in sorted(call.by_clock.items(), key=lambda item: (-item[1], item[0])):
             yield empty | {"call": _clock(clock), "calls": units.count(count)}
     yield None
-    for title, ring in _TITLES:
-        row = empty | {"call": title} | _total(report, ring)
+    for title, ring in RING_TITLES:
+        row = empty | {"call": title} | ring_total(report, ring)
         yield {key: row[key] for key in keys}
-
-
-def _total(report: Report, ring: Ring) -> dict[str, str]:
-    calls = [call for call in report.calls if call.ring == ring]
-    measured = [call.times for call in calls if call.times is not None]
-    total = units.duration(sum(times.total_ns for times in measured)) if measured else "-"
-    estimated = any(times.estimated for times in measured)
-    count = report.ring_calls(ring)
-    uncounted = ring == "3" and not count and report.probes.vdso in UNCOUNTED
-    return {
-        "calls": "-" if uncounted else units.count(count),
-        "errs": "" if ring == "3" else units.count(report.errors),
-        "total": f"~{total}" if estimated else total,
-    }
 
 
 def _clock(name: str) -> str:

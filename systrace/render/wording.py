@@ -45,22 +45,50 @@ def label(call: Call, report: Report) -> str:
 
 def headline(report: Report, width: int) -> list[str]:
     """Say what ran, how it ended and how far the counts can be trusted; the lines of it."""
-    facts = ", ".join(
+    named, said = subject(report), facts(report)
+    whole = f"{named}: {said}"
+    if columns(whole) <= width:
+        return [whole]
+    return [f"{clip(named, width - 1)}:", *wrap(said, width)]
+
+
+def facts(report: Report) -> str:
+    """Say how it ended, how long it took, how many ran, and how many calls were lost."""
+    text = ", ".join(
         (
-            _exit(report.exit),
+            ended(report.exit),
             units.duration(report.elapsed_ns),
             _plural(report.process_count, "process", "processes"),
             _plural(report.thread_count, "thread"),
         )
     )
     if report.machine.clocksource:
-        facts += f"; clocksource {printable(report.machine.clocksource)}"
-    facts += f"; lost {units.count(report.lost)}"
-    subject = _subject(report)
-    whole = f"{subject}: {facts}"
-    if columns(whole) <= width:
-        return [whole]
-    return [f"{clip(subject, width - 1)}:", *wrap(facts, width)]
+        text += f"; clocksource {printable(report.machine.clocksource)}"
+    return f"{text}; lost {units.count(report.lost)}"
+
+
+def subject(report: Report) -> str:
+    """Name what ran: the command, or the processes that were attached to."""
+    if report.command:
+        return printable(shlex.join(report.command))
+    named = [f"{process.comm} ({process.pid})" for process in report.processes[:_NAMED]]
+    more = len(report.processes) - len(named)
+    return printable(", ".join(named)) + (f" and {more} more" if more else "") or "attached"
+
+
+def ended(how: Exit) -> str:
+    """Say how a process ended: ``exit 0``, ``killed by SIGTERM``, ``still running``."""
+    if how.signal is not None:
+        return f"killed by {signal_name(how.signal)}"
+    return "still running" if how.code is None else f"exit {how.code}"
+
+
+def part(report: Report) -> str:
+    """Say which part of the run a report is about: ``elapsed 1.0 s to 2.0 s``."""
+    if report.since_ns is None:
+        return f"elapsed {_seconds(report.elapsed_ns)}"
+    end_ns = report.since_ns + report.elapsed_ns
+    return f"elapsed {_seconds(report.since_ns)} to {_seconds(end_ns)}"
 
 
 def verdict(report: Report) -> str:
@@ -101,7 +129,7 @@ def process(one: Process) -> str:
         name += f" ({one.pid_in_namespace} in its pid namespace)"
     if one.ppid:
         name += f", child of {one.ppid}"
-    facts = [_exit(one.exit)]
+    facts = [ended(one.exit)]
     if one.ended_ns is not None:
         facts.append(units.duration(one.ended_ns - one.started_ns))
     stayed = sum(call.count for call in one.calls if call.ring == "3")
@@ -120,8 +148,11 @@ def processes_left_out(processes: int, calls: int) -> str:
     )
 
 
-def notes(report: Report, width: int) -> Iterator[str]:
-    """Everything worth knowing about the rows, a paragraph each, to be wrapped at ``width``."""
+def notes(report: Report, width: int, *, warnings: bool = True) -> Iterator[str]:
+    """Everything worth knowing about the rows, a paragraph each, to be wrapped at ``width``.
+
+    Without ``warnings`` for a format that has a place of its own for them.
+    """
     for call in report.calls:
         if call.via == "vdso-fallback":
             yield from _fallbacks(call, report)
@@ -131,24 +162,10 @@ def notes(report: Report, width: int) -> Iterator[str]:
         yield "A selection (-e) left calls out: the totals are of the selected calls."
     if report.longest_stop_ns is not None:
         yield f"Longest stop of a thread by systrace: {units.duration(report.longest_stop_ns)}."
-    for warning in report.warnings:
+    for warning in report.warnings if warnings else ():
         yield f"Warning: {printable(warning)}"
     if times := _times(report):
         yield times
-
-
-def _subject(report: Report) -> str:
-    if report.command:
-        return printable(shlex.join(report.command))
-    named = [f"{process.comm} ({process.pid})" for process in report.processes[:_NAMED]]
-    more = len(report.processes) - len(named)
-    return printable(", ".join(named)) + (f" and {more} more" if more else "") or "attached"
-
-
-def _exit(ended: Exit) -> str:
-    if ended.signal is not None:
-        return f"killed by {signal_name(ended.signal)}"
-    return "still running" if ended.code is None else f"exit {ended.code}"
 
 
 def _fallbacks(call: Call, report: Report) -> Iterator[str]:
@@ -228,6 +245,10 @@ def _calls(number: int) -> str:
 
 def _none_or(number: int) -> str:
     return units.count(number) if number else "none"
+
+
+def _seconds(elapsed_ns: int) -> str:
+    return f"{elapsed_ns / 1_000_000_000:,.1f} s"
 
 
 def _plural(number: int, one: str, many: str = "") -> str:

@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 
 from systrace import privilege, session
 from systrace.cli import main
+from systrace.errors import NotFoundError
 from systrace.options import RunOptions
 from systrace.report import Call, Exit, Machine, Probes, Report
 from systrace.watch import Snapshot
 
 
-def report(seconds: float = 1.5, end: Exit | None = None) -> Report:
+def report(seconds: float = 1.5, end: Exit | None = None, since_ns: int | None = None) -> Report:
     return Report(
         command=("./goapp",),
         exit=end or Exit(),
@@ -32,21 +33,28 @@ def report(seconds: float = 1.5, end: Exit | None = None) -> Report:
         process_count=1,
         thread_count=4,
         lost=0,
+        since_ns=since_ns,
     )
 
 
 def run(options: RunOptions) -> Iterator[Snapshot]:
+    elapsed_ns = 0
     for kind, seconds in json.loads(os.environ.get("FAKE", "[]")):
         if kind == "crash":
             raise ValueError("the engine\nbroke \x1b[31m")
-        yield Snapshot(kind, report(seconds))
+        if kind == "refuse":
+            raise NotFoundError("no such command")
+        interval = kind == "interval"
+        yield Snapshot(kind, report(seconds, since_ns=elapsed_ns if interval else None))
+        elapsed_ns += int(seconds * 1e9) if interval else 0
     status = subprocess.run(options.command, close_fds=False, check=False).returncode
     end = Exit(signal=-status) if status < 0 else Exit(code=status)
     yield Snapshot("final", report(2.5, end))
 
 
-def unprivileged(arguments: Sequence[str]) -> None:
+def unprivileged(arguments: Sequence[str], program: Sequence[str] | None = None) -> None:
     assert arguments
+    assert program is None
 
 
 if __name__ == "__main__":

@@ -129,11 +129,13 @@ def python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["run", "-h"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["run", "--help"], ["run", "-h"], ["show", "--help"]]
+)
 def test_help_has_examples_and_fits_80_columns(arguments: list[str]) -> None:
     done = python("-m", "systrace", *arguments, COLUMNS="80")
     assert done.returncode == 0
-    assert "sudo systrace run" in done.stdout
+    assert ("systrace show -" if "show" in arguments else "sudo systrace run") in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
@@ -141,7 +143,7 @@ def test_version_names_itself() -> None:
     assert python("-m", "systrace", "--version").stdout == f"systrace {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["show", "--help"]])
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys, atexit\nfrom systrace.cli import main\n"
@@ -149,7 +151,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     )
     loaded = set(python("-c", code).stderr.split())
     ours = {name for name in loaded if name.startswith("systrace")}
-    allowed = "", ".cli", ".cli.options", ".cli.run", ".errors", ".options"
+    allowed = "", ".cli", ".cli.options", ".cli.run", ".cli.show", ".errors", ".options"
     assert ours <= {f"systrace{name}" for name in allowed}
     assert not loaded & {"psutil", "tabulate", "elftools", "iced_x86", "ctypes", "bcc", "pwd"}
 

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import systrace
 from systrace.errors import InputError
-from systrace.load import from_document, load
 from systrace.render.json import render, to_document
 from systrace.report import Call, Exit, Process, Report, Times
+from systrace.saved import from_document, load
 
 SCHEMA = json.loads((Path(systrace.__file__).parent / "report.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -254,7 +254,7 @@ def test_a_file_is_read_back(goapp: Report, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not a systrace report: line 1, column 1: Expecting value"),
+        (b"", "is not a systrace report: it is empty"),
         (b"{\n]", "is not a systrace report: line 2, column 1: "),
         (b"[" * 200_000, "is not a systrace report: its brackets are nested too deep"),
         (b'{"a": NaN}', "is not a systrace report: NaN is not JSON"),
