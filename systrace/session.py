@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -33,7 +34,7 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
     Raises NotFoundError, NotExecutableError, PrivilegeError, UnsupportedError or SystraceError.
     """
     require_bpf()
-    command, identity = _command(options)
+    command, identity = executable(options)
     with signals_blocked(_AWAITED) as signals, contextlib.ExitStack() as stack:
         vdso = stack.enter_context(_vdso(options.trace))
         # forked before bcc is loaded: the child is small, and nothing of bcc's is in it
@@ -51,12 +52,13 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         held_ns = time.monotonic_ns() - target.exec_ns
         facts = _facts(options, vdso, counting.started_ns() + held_ns)
         watch = Watch(counting, vdso, tree, facts)
-        yield from watch.snapshots(partial(_next_signal, target), options.snapshots)
+        heard = set[int]()
+        yield from watch.snapshots(partial(_next_signal, target, heard), options.snapshots)
         counting.stop()
         tree.release()
         final = watch.final()
-        _discard_signals()
-    yield final
+        _discard_signals(heard)
+    yield replace(final, stopped_by=min(heard & _FORWARDED, default=0))
 
 
 def _vdso(trace: TraceOptions) -> VdsoCount:
@@ -70,14 +72,18 @@ def _tree(pid: int, vdso: VdsoCount, options: RunOptions) -> Tree | Alone:
     return Alone(pid)
 
 
-def _command(options: RunOptions) -> tuple[Command, Identity | None]:
+def executable(options: RunOptions) -> tuple[Command, Identity | None]:
+    """Find the file to execute, and who will; nothing is started.
+
+    Raises NotFoundError, NotExecutableError or UsageError.
+    """
     identity = resolve(options.user)
     environment = inherited_environment()
     if identity is not None:
         environment = identity.environment(environment)
     path = environment.get(b"PATH")
     file = find(options.command[0], None if path is None else os.fsdecode(path), identity)
-    return Command(file, options.command, environment), identity
+    return Command(file, options.command, environment, options.streams), identity
 
 
 def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
@@ -94,7 +100,7 @@ def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
     )
 
 
-def _next_signal(target: Held, due_ns: float) -> int:
+def _next_signal(target: Held, heard: set[int], due_ns: float) -> int:
     """Wait for a signal, or until ``due_ns``; one that was meant for the target is passed on."""
     if due_ns == float("inf"):
         info = signal.sigwaitinfo(_AWAITED)
@@ -107,10 +113,11 @@ def _next_signal(target: Held, due_ns: float) -> int:
     # si_code > 0: from the kernel, that is from a terminal, which the target shares
     if info.si_signo in _FORWARDED and info.si_code <= 0:
         target.send(info.si_signo)
+    heard.add(info.si_signo)
     return info.si_signo
 
 
-def _discard_signals() -> None:
+def _discard_signals(heard: set[int]) -> None:
     """Take what is still pending: the target has ended, and a report is to be written."""
-    while signal.sigtimedwait(_AWAITED, 0) is not None:
-        pass
+    while (info := signal.sigtimedwait(_AWAITED, 0)) is not None:
+        heard.add(info.si_signo)

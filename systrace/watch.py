@@ -23,11 +23,13 @@ class Snapshot:
     """A report at a moment.
 
     ``progress`` and ``asked`` (SIGUSR1) reports are cumulative, an ``interval`` report holds
-    what happened since the last one, and ``final``, the last, is the whole run.
+    what happened since the last one, and ``final``, the last, is the whole run. ``stopped_by``
+    of that is the signal that asked systrace itself to end meanwhile, 0 for none.
     """
 
     kind: Literal["progress", "asked", "interval", "final"]
     report: Report
+    stopped_by: int = 0
 
 
 class Watched(Protocol):
