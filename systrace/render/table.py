@@ -1,10 +1,21 @@
 """The report as a table for people, and below it what it says in words."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from systrace.options import TableOptions
 from systrace.render import units, wording
-from systrace.render.columns import Line, fit
+from systrace.render.columns import Concession, Line, fit, short_via, without, without_commas
+from systrace.render.grid import (
+    BOLD,
+    GREEN,
+    LOUD,
+    YELLOW,
+    Paint,
+    ascii_only,
+    indented,
+    lay_out,
+    painter,
+)
 from systrace.render.text import printable, wrap
 from systrace.report import UNCOUNTED, Call, Report, Ring, Times
 
@@ -12,28 +23,33 @@ from systrace.report import UNCOUNTED, Call, Report, Ring, Times
 _NARROWEST = 40
 _WITH_SHARE = 90
 
-# A row of a table is stripped of its spaces, and cells are ASCII: this stands for an indent.
-_INDENT = "\N{MIDDLE DOT}"
+_RING_COLOURS = {"3": GREEN, "3->0": YELLOW}
 
-_BOLD, _DIM, _LOUD, _GREEN, _YELLOW = "1", "2", "1;31", "32", "33"
-_RING_COLOURS = {"3": _GREEN, "3->0": _YELLOW}
+_CONCESSIONS: Sequence[Concession] = (
+    without("time%"),
+    short_via,
+    without("p99", "max"),
+    without("mean"),
+    without_commas("calls", "errs"),
+    without("total"),
+    without("errs"),
+    without("via"),
+)
 
 _TITLES: Sequence[tuple[str, Ring]] = (("stayed in ring 3", "3"), ("entered ring 0", "3->0"))
-
-_Paint = Callable[[str, str], str]
 
 
 def render(report: Report, options: TableOptions) -> str:
     """Lay the report out in at most ``options.width`` columns (or 40), ending with a newline."""
     width = max(options.width, _NARROWEST)
-    paint = _painted if options.colour else _plain
+    paint = painter(colour=options.colour)
     lines = [
-        *(paint(line, _BOLD) for line in wording.headline(report, width)),
+        *(paint(line, BOLD) for line in wording.headline(report, width)),
         "",
         *_table(report, options, width, paint),
         "",
         *wrap(wording.verdict(report), width),
-        *(paint(line, _LOUD) for line in wrap(wording.lost(report), width)),
+        *(paint(line, LOUD) for line in wrap(wording.lost(report), width)),
     ]
     for note in _notes(report, options, width):
         lines += wrap(note, width)
@@ -78,38 +94,16 @@ def _notes(report: Report, options: TableOptions, width: int) -> Iterator[str]:
     yield from wording.notes(report, width)
 
 
-def _table(report: Report, options: TableOptions, width: int, paint: _Paint) -> list[str]:
-    # Its import takes as long as everything else together.
-    import tabulate  # noqa: PLC0415
-
-    row = tabulate.DataRow("", " ", "")
-    style = tabulate.TableFormat(
-        lineabove=None,
-        linebelowheader=tabulate.Line("", "-", " ", ""),
-        linebetweenrows=None,
-        linebelow=None,
-        headerrow=row,
-        datarow=row,
-        padding=0,
-        with_header_hide=None,
-    )
-    lines = fit(list(_lines(report, options, width)), width)
-    rows = [tabulate.SEPARATING_LINE if line is None else _cells(line, paint) for line in lines]
-    left = ("call", "via", "ring")
-    aligned = ["left" if key in left else "right" for key in next(filter(None, lines))]
-    text = tabulate.tabulate(rows, tablefmt=style, colalign=aligned, disable_numparse=True)
-    return [_finished(line, paint) for line in text.splitlines()]
+def _table(report: Report, options: TableOptions, width: int, paint: Paint) -> list[str]:
+    lines = fit(list(_lines(report, options, width)), width, _CONCESSIONS)
+    painted = [line and _coloured(line, paint) for line in lines]
+    return lay_out(painted, ("call", "via", "ring"), paint)
 
 
-def _cells(line: dict[str, str], paint: _Paint) -> list[str]:
+def _coloured(line: dict[str, str], paint: Paint) -> dict[str, str]:
     ring = line["ring"]
     colour = _RING_COLOURS.get(ring)
-    return list((line | {"ring": paint(ring, colour)} if colour else line).values())
-
-
-def _finished(line: str, paint: _Paint) -> str:
-    line = line.rstrip().replace(_INDENT, " ")
-    return paint(line, _DIM) if set(line) <= {"-", " "} else line
+    return line | {"ring": paint(ring, colour)} if colour else line
 
 
 def _lines(report: Report, options: TableOptions, width: int) -> Iterator[Line]:
@@ -138,7 +132,7 @@ def _row(call: Call, report: Report) -> dict[str, str]:
     unseen = call.via in ("vdso", "vsyscall") and not call.errors
     whole = sum(other.times.total_ns for other in report.calls if other.times is not None)
     return {
-        "call": _ascii(wording.label(call, report)),
+        "call": ascii_only(wording.label(call, report)),
         "calls": units.count(call.count),
         "via": call.via,
         "ring": call.ring,
@@ -175,17 +169,4 @@ def _total(report: Report, ring: Ring) -> dict[str, str]:
 
 
 def _clock(name: str) -> str:
-    return 2 * _INDENT + _ascii(printable(name.removeprefix("CLOCK_")))
-
-
-def _ascii(text: str) -> str:
-    """Keep to what tabulate measures alike with and without wcwidth; calls are named in ASCII."""
-    return text.encode("ascii", "backslashreplace").decode()
-
-
-def _painted(text: str, colour: str) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m"
-
-
-def _plain(text: str, _colour: str) -> str:
-    return text
+    return indented(printable(name.removeprefix("CLOCK_")))

@@ -45,22 +45,42 @@ def label(call: Call, report: Report) -> str:
 
 def headline(report: Report, width: int) -> list[str]:
     """Say what ran, how it ended and how far the counts can be trusted; the lines of it."""
-    facts = ", ".join(
+    named, said = subject(report), facts(report)
+    whole = f"{named}: {said}"
+    if columns(whole) <= width:
+        return [whole]
+    return [f"{clip(named, width - 1)}:", *wrap(said, width)]
+
+
+def facts(report: Report) -> str:
+    """Say how it ended, how long it took, how many ran, and how many calls were lost."""
+    text = ", ".join(
         (
-            _exit(report.exit),
+            ended(report.exit),
             units.duration(report.elapsed_ns),
-            _plural(report.process_count, "process", "processes"),
-            _plural(report.thread_count, "thread"),
+            plural(report.process_count, "process", "processes"),
+            plural(report.thread_count, "thread"),
         )
     )
     if report.machine.clocksource:
-        facts += f"; clocksource {printable(report.machine.clocksource)}"
-    facts += f"; lost {units.count(report.lost)}"
-    subject = _subject(report)
-    whole = f"{subject}: {facts}"
-    if columns(whole) <= width:
-        return [whole]
-    return [f"{clip(subject, width - 1)}:", *wrap(facts, width)]
+        text += f"; clocksource {printable(report.machine.clocksource)}"
+    return f"{text}; lost {units.count(report.lost)}"
+
+
+def subject(report: Report) -> str:
+    """Name what ran: the command, or the processes that were attached to."""
+    if report.command:
+        return printable(shlex.join(report.command))
+    named = [f"{process.comm} ({process.pid})" for process in report.processes[:_NAMED]]
+    more = len(report.processes) - len(named)
+    return printable(", ".join(named)) + (f" and {more} more" if more else "") or "attached"
+
+
+def ended(how: Exit) -> str:
+    """Say how a process ended: ``exit 0``, ``killed by SIGTERM``, ``still running``."""
+    if how.signal is not None:
+        return f"killed by {signal_name(how.signal)}"
+    return "still running" if how.code is None else f"exit {how.code}"
 
 
 def verdict(report: Report) -> str:
@@ -83,13 +103,13 @@ def lost(report: Report) -> str:
     """Say loudly that counts are missing; empty when none are."""
     if not report.lost:
         return ""
-    return f"LOST: up to {_plural(report.lost, 'call')} missing from these counts."
+    return f"LOST: up to {plural(report.lost, 'call')} missing from these counts."
 
 
 def left_out(rows: int, calls: int) -> str:
     """Say what ``--top`` keeps out of a table."""
     return (
-        f"Left out by --top: {_plural(calls, 'call')} in {_plural(rows, 'row')}; "
+        f"Left out by --top: {plural(calls, 'call')} in {plural(rows, 'row')}; "
         "the totals include them."
     )
 
@@ -109,20 +129,6 @@ def notes(report: Report, width: int) -> Iterator[str]:
         yield f"Warning: {printable(warning)}"
     if times := _times(report):
         yield times
-
-
-def _subject(report: Report) -> str:
-    if report.command:
-        return printable(shlex.join(report.command))
-    named = [f"{process.comm} ({process.pid})" for process in report.processes[:_NAMED]]
-    more = len(report.processes) - len(named)
-    return printable(", ".join(named)) + (f" and {more} more" if more else "") or "attached"
-
-
-def _exit(ended: Exit) -> str:
-    if ended.signal is not None:
-        return f"killed by {signal_name(ended.signal)}"
-    return "still running" if ended.code is None else f"exit {ended.code}"
 
 
 def _fallbacks(call: Call, report: Report) -> Iterator[str]:
@@ -197,12 +203,13 @@ def _times(report: Report) -> str:
 
 
 def _calls(number: int) -> str:
-    return _plural(number, "call") if number else "No call"
+    return plural(number, "call") if number else "No call"
 
 
 def _none_or(number: int) -> str:
     return units.count(number) if number else "none"
 
 
-def _plural(number: int, one: str, many: str = "") -> str:
+def plural(number: float, one: str, many: str = "") -> str:
+    """Write a count and what it counts: ``1 call``, ``2 calls``."""
     return f"{units.count(number)} {one if number == 1 else many or one + 's'}"
