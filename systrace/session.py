@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -14,18 +14,27 @@ from systrace.assemble import Facts
 from systrace.counting import Counting
 from systrace.options import RunOptions, TraceOptions
 from systrace.probe import require_bpf
-from systrace.report import Probes
+from systrace.report import Exit, Probes
 from systrace.target.command import find
 from systrace.target.follow import Alone, Tree
 from systrace.target.launch import Command, Held, inherited_environment, signals_blocked
 from systrace.target.user import Identity, resolve
 from systrace.vdso.count import VdsoCount
 from systrace.vdso.remove import WithoutVdso
-from systrace.watch import Snapshot, Watch, utc_now
+from systrace.watch import Snapshot, Watch, exit_of, utc_now
 
 # What reaches us in the target's place is passed on; a terminal's signals it gets by itself.
 _FORWARDED: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
 _AWAITED: Final = _FORWARDED | {signal.SIGCHLD, signal.SIGUSR1}
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a command took and how it ended; ``stopped_by`` as in Snapshot."""
+
+    elapsed_ns: int
+    exit: Exit
+    stopped_by: int = 0
 
 
 def run(options: RunOptions) -> Iterator[Snapshot]:
@@ -59,6 +68,35 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         final = watch.final()
         _discard_signals(heard)
     yield replace(final, stopped_by=min(heard & _FORWARDED, default=0))
+
+
+def unprobed(options: RunOptions) -> Timing:
+    """Run the command with no probe in place, to learn what it takes by itself.
+
+    It is followed under ptrace, whether its vDSO is taken away or not, so that both are alike.
+
+    Raises what ``run`` does.
+    """
+    command, identity = executable(options)
+    with signals_blocked(_AWAITED) as signals, contextlib.ExitStack() as stack:
+        vdso = WithoutVdso() if options.trace.without_vdso else VdsoCount("off")
+        target = Held(command, identity, signals)
+        stack.callback(target.abandon)
+        tree = Tree(target.pid, stack.enter_context(vdso), children=options.trace.follow)
+        tree.status = target.start()
+        if tree.status is None:
+            tree.start()
+            target.released()
+        begun_ns = time.monotonic_ns()
+        heard = set[int]()
+        while not tree.over:
+            tree.step(float("inf"))
+            if not tree.over:
+                _next_signal(target, heard, float("inf"))
+        elapsed_ns = time.monotonic_ns() - begun_ns
+        tree.release()
+        _discard_signals(heard)
+    return Timing(elapsed_ns, exit_of(tree.status), min(heard & _FORWARDED, default=0))
 
 
 def _vdso(trace: TraceOptions) -> VdsoCount:

@@ -112,7 +112,7 @@ class Watch:
         status = self._target.status
         if self._target.over:
             warnings += self._checks(tally)
-        facts = replace(self.facts, exit=_exit(status), warnings=tuple(warnings))
+        facts = replace(self.facts, exit=exit_of(status), warnings=tuple(warnings))
         return assemble.report(tally, facts, since_ns)
 
     def _checks(self, tally: Tally) -> list[str]:
@@ -165,7 +165,8 @@ def utc_now() -> str:
     return now.replace("+00:00", "Z")
 
 
-def _exit(status: int | None) -> Exit:
+def exit_of(status: int | None) -> Exit:
+    """Read a status of wait(2); None: it has not ended."""
     if status is None:
         return Exit()
     if os.WIFSIGNALED(status):
