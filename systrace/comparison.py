@@ -164,3 +164,17 @@ class Comparison:
     elapsed_ns: Change
     unprobed_ns: Change | None = None
     runs_needed: int | None = None
+
+    @property
+    def without_vdso(self) -> bool:
+        """Whether B is what A is, but that its vDSO was taken away (``--without-vdso``)."""
+        removed = [
+            all(report.probes.vdso == "removed" for report in side.reports)
+            for side in (self.a, self.b)
+        ]
+        return removed == [False, True] and len(self.commands) == 1
+
+    @property
+    def commands(self) -> frozenset[tuple[str, ...]]:
+        """The different commands of all reports."""
+        return frozenset(report.command for side in (self.a, self.b) for report in side.reports)

@@ -75,9 +75,13 @@ class AttachOptions:
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """How the table is laid out; nothing here changes a count."""
+    """How the table is laid out; nothing here changes a count.
+
+    ``unchanged`` asks for those rows of a comparison that did not change, too.
+    """
 
     sort: SortKey = "count"
     top: int | None = None
     width: int = 80
     colour: bool = False
+    unchanged: bool = False

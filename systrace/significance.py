@@ -20,6 +20,7 @@ Verdict = Literal["same", "within", "beyond", "unknown"]
 Series = Sequence[float]
 
 LEVEL: Final = 0.001
+TEST: Final = "Mann-Whitney, two-sided, Holm-corrected"
 _EXACT_RUNS: Final = 100  # in all; 50 on each side take a few hundredths of a second
 
 

@@ -15,6 +15,7 @@ from systrace.errors import UsageError
 # A command that every machine has, where the user's own is not known yet.
 _EXAMPLE = ("ls", "/usr/bin")
 _EXAMPLE_PID = "1234"
+_EXAMPLES = {"attach": (_EXAMPLE_PID,), "compare": ("before.json", "after.json")}
 # Options of strace and ltrace that ask for what a report always holds.
 _ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
 _FOLLOWS = "-f follows children; a format is asked for with -F:"
@@ -181,7 +182,9 @@ def _example(line: Line) -> Line:
     """Give the line some command, so that it can be pasted."""
     if line.command or any("-p" in _spellings(word) for word in line.words):
         return line
-    return replace(line, command=(_EXAMPLE_PID,) if line.verb == "attach" else _EXAMPLE)
+    if line.verb == "compare" and any(word.spelling == "--without-vdso" for word in line.words):
+        return replace(line, command=_EXAMPLE)
+    return replace(line, command=_EXAMPLES.get(line.verb, _EXAMPLE))
 
 
 def _is_attach(word: Word) -> bool:

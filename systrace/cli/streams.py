@@ -8,7 +8,7 @@ from contextlib import suppress
 from systrace.errors import OutputError
 from systrace.output import write_all
 
-STDERR = 2
+STDOUT, STDERR = 1, 2
 _WIDTH = 80
 # Nobody reads it: closed by our caller, or the other end of the pipe has gone.
 _NO_READER = (errno.EBADF, errno.EPIPE)
@@ -50,18 +50,18 @@ def show(text: str) -> None:
             raise OutputError(f"cannot write standard error: {error.strerror}") from error
 
 
-def colour(environ: Mapping[str, str] = os.environ) -> bool:
+def colour(environ: Mapping[str, str] = os.environ, fd: int = STDERR) -> bool:
     """Only on a terminal that has colours, and not against https://no-color.org."""
     plain = environ.get("NO_COLOR") or environ.get("TERM") == "dumb"
-    return not plain and os.isatty(STDERR)
+    return not plain and os.isatty(fd)
 
 
-def width(environ: Mapping[str, str] = os.environ) -> int:
+def width(environ: Mapping[str, str] = os.environ, fd: int = STDERR) -> int:
     """Columns: what COLUMNS says, else what the terminal says, else 80."""
     said = environ.get("COLUMNS", "")
     if said.isdecimal() and int(said) > 0:
         return int(said)
     try:
-        return os.get_terminal_size(STDERR).columns or _WIDTH
+        return os.get_terminal_size(fd).columns or _WIDTH
     except OSError:
         return _WIDTH
