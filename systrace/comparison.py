@@ -28,8 +28,7 @@ class Spread:
     @property
     def median(self) -> float:
         """The middle one; of an even number of runs the mean of the two in the middle."""
-        median = statistics.median(self.values)
-        return int(median) if median == int(median) else median
+        return _whole(statistics.median(self.values))
 
     @property
     def max(self) -> int:
@@ -55,7 +54,7 @@ class Change:
         """The median of B less that of A."""
         if self.a is None or self.b is None:
             return None
-        return self.b.median - self.a.median
+        return _whole(self.b.median - self.a.median)
 
     @property
     def factor(self) -> float | None:
@@ -178,3 +177,8 @@ class Comparison:
     def commands(self) -> frozenset[tuple[str, ...]]:
         """The different commands of all reports."""
         return frozenset(report.command for side in (self.a, self.b) for report in side.reports)
+
+
+def _whole(number: float) -> float:
+    """Keep what is a whole number one, however large; a mean of two may have a half."""
+    return int(number) if number == int(number) else number

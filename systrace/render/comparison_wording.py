@@ -125,12 +125,12 @@ def _saved(comparison: Comparison) -> Iterator[str]:
 
 
 def _errors(comparison: Comparison) -> Iterator[str]:
-    """List the errors that differ, the surest and largest first."""
+    """List the errors that differ and are not known to be noise, the surest and largest first."""
     found = [
         (row, error, change)
         for row in comparison.rows
         for error, change in row.errors.items()
-        if change.differs
+        if change.verdict in ("beyond", "unknown")
     ]
     found.sort(key=lambda item: (STRONGEST.index(item[2].verdict or "unknown"), _size(item[2])))
     items = [_error(row, error, change, comparison) for row, error, change in found]
