@@ -180,8 +180,8 @@ def _noise(comparison: Comparison) -> Iterator[str]:
     if max(runs) == 1:
         if comparison.runs_needed:
             yield (
-                "One run each: whether a difference is noise cannot be told. Two commands and "
-                f"-r {comparison.runs_needed} can."
+                f"One run each: -r {comparison.runs_needed} of two commands would tell whether a "
+                "difference is noise."
             )
         return
     yield (
