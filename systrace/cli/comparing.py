@@ -34,9 +34,9 @@ def compare(command: click.Command, arguments: Sequence[str], asked: Mapping[str
     tracing.refuse_habits(command, arguments)
     line = split(command, arguments[0], arguments[1:])
     if asked["without_vdso"]:
-        named = sides.alone(line, shell=asked["shell"])
+        named = sides.alone(line, by_shell=asked["shell"])
     else:
-        named = sides.read(line, command, shell=asked["shell"])
+        named = sides.read(line, command, by_shell=asked["shell"])
     if hint := sides.swapped(*named, line):
         streams.say(hint)
     if any(side.report is None for side in named):

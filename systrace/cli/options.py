@@ -21,6 +21,21 @@ if TYPE_CHECKING:
 else:
     _ParamType = click.ParamType
 
+# Options of compare that say how commands run, by their names as parameters.
+FOR_COMMANDS = frozenset(
+    {
+        "runs",
+        "warmup",
+        "shell",
+        "show_output",
+        "ignore_failure",
+        "user",
+        "vdso",
+        "counts_only",
+        "follow",
+    }
+)
+
 _SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|)", re.ASCII)
 _SHORTEST_S = 0.01

@@ -14,7 +14,9 @@ from pathlib import Path
 import click
 
 from systrace import launcher
+from systrace.cli.habits import example
 from systrace.cli.line import Line, Word, split
+from systrace.cli.options import FOR_COMMANDS
 from systrace.errors import InputError, UsageError
 from systrace.load import load
 from systrace.report import Report
@@ -26,21 +28,6 @@ _ENDING = ".json"
 _QUOTED = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|\\.""", re.DOTALL)
 _FOR_A_SHELL = re.compile(r"\|\|?|&&?|;|[0-9]*[<>]+|[()]|`|\$[A-Za-z_{(?$!@*#0-9-][A-Za-z_0-9]*")
 
-# Options that say how commands run.
-_FOR_COMMANDS = frozenset(
-    {
-        "runs",
-        "warmup",
-        "shell",
-        "show_output",
-        "ignore_failure",
-        "user",
-        "vdso",
-        "counts_only",
-        "follow",
-    }
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -51,27 +38,24 @@ class Named:
     command: tuple[str, ...] = ()
 
 
-def read(line: Line, command: click.Command, *, shell: bool) -> tuple[Named, Named]:
+def read(line: Line, command: click.Command, *, by_shell: bool) -> tuple[Named, Named]:
     """Find out what the two words are. Raises UsageError, and InputError for a bad report."""
     words = _two_words(line, command)
-    a, b = (_named(word, line, shell=shell) for word in words)
+    a, b = (_named(word, line, by_shell=by_shell) for word in words)
     if a.report is not None and b.report is not None:
         _refuse_command_options(line)
     return a, b
 
 
-def alone(line: Line, *, shell: bool) -> tuple[Named, Named]:
+def alone(line: Line, *, by_shell: bool) -> tuple[Named, Named]:
     """Take what stands after ``--without-vdso`` for one command, with its vDSO and without.
 
     Raises UsageError.
     """
     if not line.command:
-        raise _refusal(
-            "--without-vdso needs a command, for example:",
-            replace(line, command=("ls", "/usr/bin")),
-        )
+        raise _refusal("--without-vdso needs a command, for example:", example(line))
     words = line.command
-    if shell:
+    if by_shell:
         words = _to_a_shell(shlex.join(words) if len(words) > 1 else words[0])
     elif len(words) == 1 and len(_split(words[0])) > 1 and not Path(words[0]).exists():
         raise _refusal(
@@ -103,8 +87,7 @@ def _two_words(line: Line, command: click.Command) -> tuple[str, str]:
         meant = replace(line, words=(*line.words, *options), command=tuple(sides))
         raise _refusal("the options come before A and B:", meant)
     if not words:
-        meant = replace(line, command=("before.json", "after.json"))
-        raise _refusal("compare needs two reports or commands, for example:", meant)
+        raise _refusal("compare needs two reports or commands, for example:", example(line))
     if len(words) == 1:
         raise _one_side(words[0], line)
     if all(word.endswith(_ENDING) for word in words):
@@ -150,11 +133,11 @@ def _writes(word: Word) -> bool:
     return word.option is not None and "-o" in word.option.opts
 
 
-def _named(word: str, line: Line, *, shell: bool) -> Named:
+def _named(word: str, line: Line, *, by_shell: bool) -> Named:
     report = _saved(word, line)
     if report is not None:
         return Named(word, report)
-    return Named(word, None, _argv(word, line, shell=shell))
+    return Named(word, None, _argv(word, line, by_shell=by_shell))
 
 
 def _saved(word: str, line: Line | None = None) -> Report | None:
@@ -193,20 +176,21 @@ def _missing(word: str, line: Line | None) -> str:
     said = f"cannot read {word!r}: there is no such file"
     directory = Path(word).parent
     try:
-        there = [str(directory / name) for name in os.listdir(directory)]  # noqa: PTH208
+        there = [name for name in os.listdir(directory) if name.endswith(_ENDING)]  # noqa: PTH208
     except OSError:
         there = []
-    close = get_close_matches(str(Path(word)), (name for name in there if name.endswith(_ENDING)))
-    close = [name for name in close if line is None or name not in line.command]
+    stems = {name.removesuffix(_ENDING): str(directory / name) for name in there}
+    near = get_close_matches(Path(word).stem, stems)
+    close = [stems[stem] for stem in near if line is None or stems[stem] not in line.command]
     if line is None or not close:
         return said
     meant = tuple(close[0] if typed == word else typed for typed in line.command)
     return f"{said}; did you mean:\n  {_spelled(replace(line, command=meant))}"
 
 
-def _argv(word: str, line: Line, *, shell: bool) -> tuple[str, ...]:
+def _argv(word: str, line: Line, *, by_shell: bool) -> tuple[str, ...]:
     """Split a command as a shell would. Raises UsageError for what only a shell can do."""
-    if shell:
+    if by_shell:
         return _to_a_shell(word)
     found = _FOR_A_SHELL.search(_QUOTED.sub("", word))
     if found is not None:
@@ -235,7 +219,7 @@ def _split(word: str) -> Sequence[str]:
 def _refuse_command_options(line: Line) -> None:
     """Refuse what would be passed over in silence."""
     for word in line.words:
-        if word.option is not None and word.option.name in _FOR_COMMANDS:
+        if word.option is not None and word.option.name in FOR_COMMANDS:
             rest = tuple(other for other in line.words if other is not word)
             said = f"{word.spelling} is for commands, and both sides are reports:"
             raise _refusal(said, replace(line, words=rest))
