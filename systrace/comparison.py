@@ -102,9 +102,10 @@ class Row:
         return None if self.count.b.max else "a"
 
     @property
-    def differs(self) -> bool:
-        """Whether its count, or one of its errors, is not the same in all runs."""
-        return self.count.differs or any(change.differs for change in self.errors.values())
+    def changed(self) -> bool:
+        """Whether a median of its count or its errors differs, or more than noise may be there."""
+        differences = (change.difference for change in (self.count, *self.errors.values()))
+        return self.verdict in ("beyond", "unknown") or any(differences)
 
     @property
     def verdict(self) -> Verdict:

@@ -86,7 +86,7 @@ def _coloured(line: dict[str, str], paint: Paint) -> dict[str, str]:
 def _lines(comparison: Comparison, options: TableOptions) -> Iterator[Line]:
     yield {key: key for key in (*_ONE_RUN, *_RUNS)}
     yield None
-    shown = [row for row in comparison.rows if row.differs or options.unchanged]
+    shown = [row for row in comparison.rows if row.changed or options.unchanged]
     for row in shown:
         line = cells.row(row, comparison)
         yield line | {"call": ascii_only(line["call"])}

@@ -65,7 +65,7 @@ def lost(comparison: Comparison) -> Iterator[str]:
 
 def verdict(comparison: Comparison) -> str:
     """Say in a sentence whether anything differs."""
-    differing = [row for row in comparison.rows if row.differs]
+    differing = [row for row in comparison.rows if row.changed]
     if not differing:
         return "No call differs."
     rows = f"{units.count(len(differing))} of {plural(len(comparison.rows), 'row')}"
@@ -86,7 +86,7 @@ def notes(comparison: Comparison, *, unchanged: bool = False) -> Iterator[str]:
     yield verdict(comparison)
     yield from _saved(comparison)
     yield from _errors(comparison)
-    hidden = sum(not row.differs for row in comparison.rows)
+    hidden = sum(not row.changed for row in comparison.rows)
     if hidden and not unchanged:
         yield f"Unchanged, and shown by --all: {plural(hidden, 'row')}."
     yield from _caveats(comparison)

@@ -44,7 +44,7 @@ def row(comparison: Comparison, name: str, via: Via = "syscall") -> Row:
 def test_a_report_and_itself_have_no_difference() -> None:
     comparison = compare(GOAPP, GOAPP)
     assert len(comparison.rows) == 4
-    assert not any(row.differs for row in comparison.rows)
+    assert not any(row.changed for row in comparison.rows)
     assert {row.verdict for row in comparison.rows} == {"same"}
     assert comparison.ring_changes == ()
     assert comparison.runs_needed is None
@@ -168,6 +168,16 @@ def test_a_deterministic_difference_is_beyond_noise_and_the_noisy_time_is_not() 
     assert comparison.runs_needed is None
 
 
+def test_a_row_is_unchanged_where_noise_leaves_its_median_alone() -> None:
+    still = runs(*(of({("read", "syscall"): count}) for count in (5, 5, 9)))
+    other = runs(*(of({("read", "syscall"): count}) for count in (5, 5, 5)))
+    assert row(series(still, other), "read").verdict == "within"
+    assert not row(series(still, other), "read").changed
+    moved = runs(*(of({("read", "syscall"): count}) for count in (5, 6, 7)))
+    assert row(series(still, moved), "read").verdict == "within"
+    assert row(series(still, moved), "read").changed
+
+
 def test_errors_are_tested_by_their_names() -> None:
     def failing(error: str) -> Report:
         call = Call("openat", "syscall", "x86_64", 9, errors={error: 4, "EPERM": 1})
@@ -182,7 +192,7 @@ def test_errors_are_tested_by_their_names() -> None:
         "EPERM": "same",
     }
     assert openat.verdict == "beyond"
-    assert openat.differs
+    assert openat.changed
 
 
 @pytest.mark.parametrize("vdso", ["off", "uncounted"])
@@ -194,7 +204,7 @@ def test_what_was_not_counted_is_no_0(vdso: str) -> None:
     assert time.count.b is None
     assert (time.count.difference, time.count.factor, time.only) == (None, None, None)
     assert time.verdict == "unknown"
-    assert time.differs
+    assert time.changed
     assert comparison.ring3_calls.b is None
     # of a better look there is no need of more runs
     assert comparison.runs_needed is None

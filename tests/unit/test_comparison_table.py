@@ -142,8 +142,13 @@ def test_nothing_that_differs() -> None:
 
 
 def test_noise_alone() -> None:
-    runs = [calls(futex=100 + i) for i in range(10)]
-    assert said(many(runs, runs)).startswith("1 of 1 row differs, none beyond the noise of the ")
+    a = [calls(futex=100 + i, read=i % 3) for i in range(10)]
+    b = [calls(futex=101 + i, read=i % 3) for i in range(10)]
+    assert said(many(a, b)).startswith(
+        "1 of 2 rows differs, none beyond the noise of the runs. Unchanged, and shown by --all: 1 "
+    )
+    assert "read" not in shown(many(a, b))
+    assert "read" in shown(many(a, b), unchanged=True)
 
 
 def test_too_few_runs_say_how_many_would_do() -> None:
