@@ -71,14 +71,12 @@ def verdict(comparison: Comparison) -> str:
     rows = f"{units.count(len(differing))} of {plural(len(comparison.rows), 'row')}"
     differ = "differs" if len(differing) == 1 else "differ"
     found = Counter(row.verdict for row in differing)
-    if found["unknown"] and not found["beyond"]:
-        within = f", {units.count(found['within'])} within the noise" if found["within"] else ""
-        return f"{rows} {differ}{within}. {_rings(comparison)}"
-    if not found["beyond"]:
-        return f"{rows} {differ}, none beyond the noise of the runs."
-    return f"{rows} {differ}, {units.count(found['beyond'])} beyond the noise of the runs. " + (
-        _rings(comparison)
-    )
+    text = f"{rows} {differ}"
+    if found["beyond"] or not found["unknown"]:
+        text += f", {found['beyond'] or 'none'} beyond the noise of the runs"
+    elif found["within"]:
+        text += f", {found['within']} within the noise"
+    return f"{text}. {_rings(comparison)}".rstrip()
 
 
 def notes(comparison: Comparison, *, unchanged: bool = False) -> Iterator[str]:
@@ -95,7 +93,9 @@ def notes(comparison: Comparison, *, unchanged: bool = False) -> Iterator[str]:
 
 
 def _rings(comparison: Comparison) -> str:
-    """Say how many more or fewer calls of each ring B makes; calls only beyond noise or unknown."""
+    """Say how many more or fewer calls of each ring B makes, where that is not mere noise."""
+    if comparison.without_vdso:
+        return ""  # said together with the time
     parts = []
     for change, what in (
         (comparison.ring0_calls, "that enter ring 0"),
