@@ -47,3 +47,9 @@ class InputError(SystraceError):
     """A saved report cannot be read, or is not one."""
 
     exit_status = 2
+
+
+class CommandFailedError(SystraceError):
+    """A command of a comparison ended with a failure, so its counts say nothing."""
+
+    exit_status = 2

@@ -65,7 +65,8 @@ class RunOptions:
     """``systrace run``: the command and how to start and count it.
 
     ``user`` is the name or number that ``-u`` gave; None is the calling user, which under
-    sudo is the user who called sudo.
+    sudo is the user who called sudo. ``streams`` are the descriptors of ours that become its
+    standard input, output and error.
     """
 
     command: tuple[str, ...]
@@ -73,6 +74,7 @@ class RunOptions:
     trace: TraceOptions = field(default_factory=TraceOptions)
     snapshots: Snapshots = field(default_factory=Snapshots)
     wait_all: bool = False
+    streams: tuple[int, int, int] = (0, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +88,13 @@ class AttachOptions:
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """How the table is laid out; nothing here changes a count."""
+    """How the table is laid out; nothing here changes a count.
+
+    ``unchanged`` asks for those rows of a comparison that did not change, too.
+    """
 
     sort: SortKey = "count"
     top: int | None = None
     width: int = 80
     colour: bool = False
+    unchanged: bool = False

@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -13,7 +14,7 @@ from systrace.assemble import Facts
 from systrace.counting import Counting
 from systrace.options import RunOptions, TraceOptions
 from systrace.probe import require_bpf
-from systrace.report import Probes
+from systrace.report import Exit, Probes
 from systrace.target import job
 from systrace.target.alone import Alone
 from systrace.target.command import find
@@ -22,7 +23,7 @@ from systrace.target.launch import Command, Held, inherited_environment, signals
 from systrace.target.user import Identity, resolve
 from systrace.vdso.count import VdsoCount
 from systrace.vdso.remove import WithoutVdso
-from systrace.watch import Snapshot, Watch, utc_now
+from systrace.watch import Snapshot, Watch, exit_of, utc_now
 
 # What reaches us in the target's place is passed on; a terminal's signals it gets by itself.
 _FORWARDED: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
@@ -33,13 +34,22 @@ _SETTLED_S: Final = 0.005
 _MOST_EVENTS_NS: Final = 50_000_000
 
 
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a command took and how it ended; ``stopped_by`` as in Snapshot."""
+
+    elapsed_ns: int
+    exit: Exit
+    stopped_by: int = 0
+
+
 def run(options: RunOptions) -> Iterator[Snapshot]:
     """Start the command held, attach, release, and yield snapshots until it has ended.
 
     Raises NotFoundError, NotExecutableError, PrivilegeError, UnsupportedError or SystraceError.
     """
     require_bpf()
-    command, identity = _command(options)
+    command, identity = executable(options)
     with signals_blocked(_AWAITED) as signals, contextlib.ExitStack() as stack:
         vdso = stack.enter_context(_vdso(options.trace))
         # forked before bcc is loaded: the child is small, and nothing of bcc's is in it
@@ -58,12 +68,43 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         held_ns = time.monotonic_ns() - target.exec_ns
         facts = _facts(options, vdso, counting.started_ns() + held_ns)
         watch = Watch(counting, vdso, tree, facts)
-        yield from watch.snapshots(partial(_next_signal, target, tree), options.snapshots)
+        heard = set[int]()
+        wait = partial(_next_signal, target, tree, heard)
+        yield from watch.snapshots(wait, options.snapshots)
         counting.stop()
         tree.release()
         final = watch.final()
-        _discard_signals()
-    yield final
+        _discard_signals(heard)
+    yield replace(final, stopped_by=min(heard & _FORWARDED, default=0))
+
+
+def unprobed(options: RunOptions) -> Timing:
+    """Run the command with no probe in place, to learn what it takes by itself.
+
+    It is followed under ptrace, whether its vDSO is taken away or not, so that both are alike.
+
+    Raises what ``run`` does.
+    """
+    command, identity = executable(options)
+    with signals_blocked(_AWAITED) as signals, contextlib.ExitStack() as stack:
+        vdso = WithoutVdso() if options.trace.without_vdso else VdsoCount("off")
+        target = Held(command, identity, signals)
+        stack.callback(target.abandon)
+        tree = Tree(target.pid, stack.enter_context(vdso), children=options.trace.follow)
+        tree.status = target.start()
+        if tree.status is None:
+            tree.start()
+            target.released()
+        begun_ns = time.monotonic_ns()
+        heard = set[int]()
+        while not tree.over:
+            tree.step(float("inf"))
+            if not tree.over:
+                _next_signal(target, tree, heard, float("inf"))
+        elapsed_ns = time.monotonic_ns() - begun_ns
+        tree.release()
+        _discard_signals(heard)
+    return Timing(elapsed_ns, exit_of(tree.status), min(heard & _FORWARDED, default=0))
 
 
 def _vdso(trace: TraceOptions) -> VdsoCount:
@@ -79,14 +120,18 @@ def _tree(pid: int, vdso: VdsoCount, options: RunOptions, counting: Counting) ->
     return Alone(pid, counting.alive if options.wait_all else None)
 
 
-def _command(options: RunOptions) -> tuple[Command, Identity | None]:
+def executable(options: RunOptions) -> tuple[Command, Identity | None]:
+    """Find the file to execute, and who will; nothing is started.
+
+    Raises NotFoundError, NotExecutableError or UsageError.
+    """
     identity = resolve(options.user)
     environment = inherited_environment()
     if identity is not None:
         environment = identity.environment(environment)
     path = environment.get(b"PATH")
     file = find(options.command[0], None if path is None else os.fsdecode(path), identity)
-    return Command(file, options.command, environment), identity
+    return Command(file, options.command, environment, options.streams), identity
 
 
 def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
@@ -103,7 +148,7 @@ def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
     )
 
 
-def _next_signal(target: Held, tree: Tree | Alone, due_ns: float) -> int:
+def _next_signal(target: Held, tree: Tree | Alone, heard: set[int], due_ns: float) -> int:
     """Wait for a signal, or until ``due_ns``; one that was meant for the target is passed on."""
     if tree.stopped_by:
         _stop_with(target, tree)
@@ -122,6 +167,7 @@ def _next_signal(target: Held, tree: Tree | Alone, due_ns: float) -> int:
         tree.give_up()
     elif info.si_signo in _FORWARDED | job.STOPS and info.si_code <= 0:
         target.send(info.si_signo)
+    heard.add(info.si_signo)
     return info.si_signo
 
 
@@ -139,7 +185,7 @@ def _stop_with(target: Held, tree: Tree | Alone) -> None:
         job.stop(number, target.pid)
 
 
-def _discard_signals() -> None:
+def _discard_signals(heard: set[int]) -> None:
     """Take what is still pending: the target has ended, and a report is to be written."""
-    while signal.sigtimedwait(_AWAITED, 0) is not None:
-        pass
+    while (info := signal.sigtimedwait(_AWAITED, 0)) is not None:
+        heard.add(info.si_signo)

@@ -23,11 +23,13 @@ class Snapshot:
     """A report at a moment.
 
     ``progress`` and ``asked`` (SIGUSR1) reports are cumulative, an ``interval`` report holds
-    what happened since the last one, and ``final``, the last, is the whole run.
+    what happened since the last one, and ``final``, the last, is the whole run. ``stopped_by``
+    of that is the signal that asked systrace itself to end meanwhile, 0 for none.
     """
 
     kind: Literal["progress", "asked", "interval", "final"]
     report: Report
+    stopped_by: int = 0
 
 
 class Watched(Protocol):
@@ -113,7 +115,7 @@ class Watch:
         status = self._target.status
         if self._target.over:
             warnings += self._checks(tally)
-        facts = replace(self.facts, exit=_exit(status), warnings=tuple(warnings))
+        facts = replace(self.facts, exit=exit_of(status), warnings=tuple(warnings))
         return assemble.report(tally, facts, since_ns)
 
     def _checks(self, tally: Tally) -> list[str]:
@@ -166,7 +168,8 @@ def utc_now() -> str:
     return now.replace("+00:00", "Z")
 
 
-def _exit(status: int | None) -> Exit:
+def exit_of(status: int | None) -> Exit:
+    """Read a status of wait(2); None: it has not ended."""
     if status is None:
         return Exit()
     if os.WIFSIGNALED(status):

@@ -17,6 +17,7 @@ from systrace.errors import SystraceError, UsageError
 VERBS: Mapping[str, str] = {
     "run": "Trace a command from its first instruction to its end.",
     "attach": "Count what already runs.",
+    "compare": "Hold two reports, or two commands, against each other.",
     "show": "Render a saved report again.",
 }
 
@@ -29,6 +30,7 @@ Examples:
   sudo systrace run ls /usr/bin              system calls and vDSO calls
   sudo systrace run -o report.json ./goapp   and a file to keep
   sudo systrace attach -d 10 nginx           what runs already, for 10 s
+  systrace compare before.json after.json    what changed, in which ring
 
 systrace VERB --help has the options of a verb.
 """

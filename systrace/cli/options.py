@@ -19,6 +19,21 @@ if TYPE_CHECKING:
 else:
     _ParamType = click.ParamType
 
+# Options of compare that say how commands run, by their names as parameters.
+FOR_COMMANDS = frozenset(
+    {
+        "runs",
+        "warmup",
+        "shell",
+        "show_output",
+        "ignore_failure",
+        "user",
+        "vdso",
+        "counts_only",
+        "follow",
+    }
+)
+
 _SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|)", re.ASCII)
 _SHORTEST_S = 0.01
@@ -51,14 +66,31 @@ class Rows(_ParamType):
     name = "rows"
     takes = "a number of rows, 1 or more"
     example = "10"
+    least = 1
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Take the number; click.BadParameter for anything else."""
         if isinstance(value, int):
             return value
-        if not re.fullmatch("[0-9]{1,9}", value) or int(value) < 1:
+        if not re.fullmatch("[0-9]{1,9}", value) or int(value) < self.least:
             self.fail(f"{value!r} is not {self.takes}", param, ctx)
         return int(value)
+
+
+class Runs(Rows):
+    """How many runs: 1 or more."""
+
+    name = "runs"
+    takes = "a number of runs, 1 or more"
+
+
+class WarmUps(Rows):
+    """How many runs that do not count: 0 or more."""
+
+    name = "runs"
+    takes = "a number of runs"
+    example = "1"
+    least = 0
 
 
 def output() -> _Decorator:
@@ -86,9 +118,9 @@ def format_(stream: str = "standard error") -> _Decorator:
     )
 
 
-def quiet() -> _Decorator:
+def quiet(stream: str = "standard error") -> _Decorator:
     """``-q/--quiet``."""
-    return click.option("-q", "--quiet", is_flag=True, help="Print no report to standard error.")
+    return click.option("-q", "--quiet", is_flag=True, help=f"Print no report to {stream}.")
 
 
 def follow() -> _Decorator:
@@ -144,14 +176,12 @@ def vdso() -> _Decorator:
     )
 
 
-def without_vdso() -> _Decorator:
+def without_vdso(
+    meaning: str = "Take the vDSO away from COMMAND and its children, to see what it saves them: "
+    "they make system calls instead.",
+) -> _Decorator:
     """``--without-vdso``."""
-    return click.option(
-        "--without-vdso",
-        is_flag=True,
-        help="Take the vDSO away from COMMAND and its children, to see what it saves them: "
-        "they make system calls instead.",
-    )
+    return click.option("--without-vdso", is_flag=True, help=meaning)
 
 
 def counts_only() -> _Decorator:
@@ -219,4 +249,58 @@ def duration() -> _Decorator:
         type=Duration(),
         metavar="SECONDS",
         help="End after this time (10, 10s, 2m, 500ms).",
+    )
+
+
+def runs() -> _Decorator:
+    """``-r/--runs N``; None where it was not given."""
+    return click.option(
+        "-r",
+        "--runs",
+        type=Runs(),
+        metavar="N",
+        help="Run each command N times (default 10), A and B in turn.",
+    )
+
+
+def warmup() -> _Decorator:
+    """``--warmup N``."""
+    return click.option(
+        "--warmup",
+        type=WarmUps(),
+        default=0,
+        metavar="N",
+        help="Run each command N times before, for nothing.",
+    )
+
+
+def shell() -> _Decorator:
+    """``--shell``."""
+    return click.option(
+        "--shell", is_flag=True, help="Give each command to sh -c, whose own calls count too."
+    )
+
+
+def show_output() -> _Decorator:
+    """``--show-output``."""
+    return click.option(
+        "--show-output",
+        is_flag=True,
+        help="Let the commands write to standard error; without it they write to /dev/null.",
+    )
+
+
+def ignore_failure() -> _Decorator:
+    """``--ignore-failure``."""
+    return click.option(
+        "--ignore-failure",
+        is_flag=True,
+        help="Go on where a command fails, and compare what it did.",
+    )
+
+
+def unchanged() -> _Decorator:
+    """``--all``."""
+    return click.option(
+        "--all", "unchanged", is_flag=True, help="Show the rows that did not change, too."
     )

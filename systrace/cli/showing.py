@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from systrace.cli import formats, streams
-from systrace.errors import OutputError, UsageError
+from systrace.cli.writing import write_all
+from systrace.errors import UsageError
 from systrace.options import TableOptions
 from systrace.output import Output, opened
 from systrace.render import wording
@@ -25,21 +26,14 @@ def show(asked: Mapping[str, Any]) -> None:
         plain, width=streams.width(fd=streams.STDOUT), colour=streams.colour(fd=streams.STDOUT)
     )
     streams.hold_closed()
-    failure = None
     with opened(names, user.caller(), asked["format_"]) as outputs:
         if len(reports) > 1 and any(output.format == "prometheus" for output in outputs):
             many = f"{asked['report']} holds {len(reports)} reports"
             raise UsageError(f"{many}, and Prometheus reads one")
-        for output in outputs:
-            text = _text(reports, output, seen if output.name == _STDOUT else plain)
-            try:
-                output.write(text)
-            except OutputError as error:
-                # A reader that has seen enough, such as head(1), is no failure.
-                if not isinstance(error.__cause__, BrokenPipeError):
-                    failure = failure or error
-    if failure is not None:
-        raise failure
+        write_all(
+            outputs,
+            lambda output: _text(reports, output, seen if output.name == _STDOUT else plain),
+        )
 
 
 def _text(reports: Sequence[Report], output: Output, table: TableOptions) -> str:

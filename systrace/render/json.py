@@ -18,7 +18,12 @@ def render(report: Report, _table: TableOptions | None = None) -> str:
     Text from outside is escaped: control characters, and bytes that are no UTF-8 as ``\udc80``
     to ``\udcff``, which is how ``os.fsdecode`` hands them over and ``os.fsencode`` takes them.
     """
-    return _written(to_document(report), "") + "\n"
+    return written(to_document(report))
+
+
+def written(document: dict[str, Any]) -> str:
+    """Write any document so."""
+    return _written(document, "") + "\n"
 
 
 def to_document(report: Report) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from systrace.options import TableOptions
 from systrace.render import wording
-from systrace.render.columns import Line, fit
-from systrace.render.grid import BOLD, Paint, grid
-from systrace.render.rows import cells, ordered
+from systrace.render.columns import Line
+from systrace.render.grid import BOLD, Paint
+from systrace.render.rows import cells, laid_out, ordered
 from systrace.render.text import wrap
 from systrace.report import Process, Report
 
@@ -31,9 +31,7 @@ def tables(report: Report, options: TableOptions, width: int, paint: Paint) -> I
             row = cells(call, own)
             lines.append({key: row[key] for key in keys})
     headings = iter(shown)
-    fitted = fit(lines, width)
-    laid_out = grid(fitted, paint)
-    for line, text in zip(fitted, laid_out, strict=True):
+    for line, text in zip(lines, laid_out(lines, width, paint), strict=True):
         if line is None:
             yield ""
             yield from (paint(part, BOLD) for part in wrap(wording.process(next(headings)), width))

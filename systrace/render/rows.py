@@ -4,9 +4,36 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from systrace.options import TableOptions
 from systrace.render import units, wording
+from systrace.render.columns import Concession, Line, fit, short_via, without, without_commas
+from systrace.render.grid import GREEN, YELLOW, Paint, ascii_only, lay_out
 from systrace.report import UNCOUNTED, Call, Report, Ring, Times
 
 RING_TITLES: Sequence[tuple[str, Ring]] = (("stayed in ring 3", "3"), ("entered ring 0", "3->0"))
+
+
+_RING_COLOURS = {"3": GREEN, "3->0": YELLOW}
+_LEFT = ("call", "via", "ring")
+_CONCESSIONS: Sequence[Concession] = (
+    without("time%"),
+    short_via,
+    without("p99", "max"),
+    without("mean"),
+    without_commas("calls", "errs"),
+    without("total"),
+    without("errs"),
+    without("via"),
+)
+
+
+def laid_out(lines: Sequence[Line], width: int, paint: Paint) -> list[str]:
+    """Lay out a table of calls, as many columns of it as ``width`` has room for."""
+    fitted = fit(lines, width, _CONCESSIONS)
+    return lay_out([line and _coloured(line, paint) for line in fitted], _LEFT, paint)
+
+
+def _coloured(line: dict[str, str], paint: Paint) -> dict[str, str]:
+    colour = _RING_COLOURS.get(line["ring"])
+    return line | {"ring": paint(line["ring"], colour)} if colour else line
 
 
 def ordered(calls: Iterable[Call], options: TableOptions) -> list[Call]:
@@ -93,8 +120,3 @@ def _duration(times: Times | None, key: str) -> str:
     # A percentile is known to 12.5 %: a third digit would be invented.
     text = units.duration(value, digits=2 if key == "p99" else 3)
     return f"~{text}" if times.estimated else text
-
-
-def ascii_only(text: str) -> str:
-    """Keep to what tabulate measures alike with and without wcwidth; calls are named in ASCII."""
-    return text.encode("ascii", "backslashreplace").decode()

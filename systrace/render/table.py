@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from systrace.options import TableOptions
 from systrace.render import processes, units, wording
-from systrace.render.columns import Line, fit
-from systrace.render.grid import BOLD, INDENT, LOUD, grid, painter
-from systrace.render.rows import RING_TITLES, ascii_only, cells, notes, ordered, ring_total
+from systrace.render.columns import Line
+from systrace.render.grid import BOLD, LOUD, indented, painter
+from systrace.render.rows import RING_TITLES, cells, laid_out, notes, ordered, ring_total
 from systrace.render.text import printable, wrap
 from systrace.report import Report
 
@@ -23,7 +23,7 @@ def render(report: Report, options: TableOptions) -> str:
         *processes.tables(report, options, width, paint),
         *(paint(line, BOLD) for line in wording.headline(report, width)),
         "",
-        *grid(fit(list(_lines(report, options, width)), width), paint),
+        *laid_out(list(_lines(report, options, width)), width, paint),
         "",
         *wrap(wording.verdict(report), width),
         *(paint(line, LOUD) for line in wrap(wording.lost(report), width)),
@@ -54,4 +54,4 @@ def _lines(report: Report, options: TableOptions, width: int) -> Iterator[Line]:
 
 
 def _clock(name: str) -> str:
-    return 2 * INDENT + ascii_only(printable(name.removeprefix("CLOCK_")))
+    return indented(printable(name.removeprefix("CLOCK_")))

@@ -58,8 +58,8 @@ def facts(report: Report) -> str:
         (
             ended(report.exit),
             units.duration(report.elapsed_ns),
-            _plural(report.process_count, "process", "processes"),
-            _plural(report.thread_count, "thread"),
+            plural(report.process_count, "process", "processes"),
+            plural(report.thread_count, "thread"),
         )
     )
     if report.machine.clocksource:
@@ -111,13 +111,13 @@ def lost(report: Report) -> str:
     """Say loudly that counts are missing; empty when none are."""
     if not report.lost:
         return ""
-    return f"LOST: up to {_plural(report.lost, 'call')} missing from these counts."
+    return f"LOST: up to {plural(report.lost, 'call')} missing from these counts."
 
 
 def left_out(rows: int, calls: int) -> str:
     """Say what ``--top`` keeps out of a table."""
     return (
-        f"Left out by --top: {_plural(calls, 'call')} in {_plural(rows, 'row')}; "
+        f"Left out by --top: {plural(calls, 'call')} in {plural(rows, 'row')}; "
         "the totals include them."
     )
 
@@ -143,7 +143,7 @@ def process(one: Process) -> str:
 def processes_left_out(processes: int, calls: int) -> str:
     """Say what the table of processes leaves out."""
     return (
-        f"Left out: {_plural(processes, 'process', 'processes')} with {_plural(calls, 'call')}; "
+        f"Left out: {plural(processes, 'process', 'processes')} with {plural(calls, 'call')}; "
         "a JSON report (-o FILE.json) has them all."
     )
 
@@ -240,7 +240,7 @@ def _times(report: Report) -> str:
 
 
 def _calls(number: int) -> str:
-    return _plural(number, "call") if number else "No call"
+    return plural(number, "call") if number else "No call"
 
 
 def _none_or(number: int) -> str:
@@ -251,5 +251,6 @@ def _seconds(elapsed_ns: int) -> str:
     return f"{elapsed_ns / 1_000_000_000:,.1f} s"
 
 
-def _plural(number: int, one: str, many: str = "") -> str:
+def plural(number: float, one: str, many: str = "") -> str:
+    """Write a count and what it counts: ``1 call``, ``2 calls``."""
     return f"{units.count(number)} {one if number == 1 else many or one + 's'}"

@@ -26,11 +26,12 @@ _PYTHON_IGNORES: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to execute: the file, its argument vector and its environment."""
+    """What to execute: the file, its argument vector, its environment and its three streams."""
 
     file: str
     argv: Sequence[str]
     environment: Mapping[bytes, bytes]
+    streams: Sequence[int] = (0, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +188,9 @@ def _become(
         os.close(go_write)
         if os.read(go_read, 1) != b"!":
             os._exit(125)
+        for stream, fd in enumerate(command.streams):
+            if fd != stream:
+                os.dup2(fd, stream)
         if identity is not None:
             drop(identity)
         os.execve(command.file, list(command.argv), command.environment)  # noqa: S606
