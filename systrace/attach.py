@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from systrace import machine, probe
+from systrace import descriptors, machine, probe
 from systrace.assemble import Facts
 from systrace.counting import Counting
 from systrace.options import AttachOptions
@@ -18,7 +18,6 @@ from systrace.vdso.live import LiveVdso
 from systrace.watch import Snapshot, Watch, utc_now
 
 _NAMED: Final = 4
-_MISSED: Final = "they were started after systrace attached"
 
 
 def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[Snapshot]:
@@ -31,7 +30,7 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
     """
     probe.require_bpf()
     found = find([str(pid) for pid in options.pids])
-    with signals_blocked(AWAITED), contextlib.ExitStack() as stack:
+    with signals_blocked(AWAITED), descriptors.many(), contextlib.ExitStack() as stack:
         target = stack.enter_context(Attached(found, options.snapshots.duration_s))
         vdso = LiveVdso(options.trace.vdso, announce, per_process=options.trace.per_process)
         stack.enter_context(vdso)
@@ -55,7 +54,7 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
             with_times=not options.trace.counts_only,
             vdso_ns=vdso.call_ns,
         )
-        watch = Watch(counting, vdso, target, facts, _MISSED)
+        watch = Watch(counting, vdso, target, facts)
         yield from watch.snapshots(target.next_signal, options.snapshots)
         vdso.let_go()
         counting.stop()

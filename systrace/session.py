@@ -8,14 +8,16 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
-from systrace import machine
+from systrace import descriptors, machine
 from systrace.assemble import Facts
 from systrace.counting import Counting
 from systrace.options import RunOptions, TraceOptions
 from systrace.probe import require_bpf
 from systrace.report import Probes
+from systrace.target import job
+from systrace.target.alone import Alone
 from systrace.target.command import find
-from systrace.target.follow import Alone, Tree
+from systrace.target.follow import Tree
 from systrace.target.launch import Command, Held, inherited_environment, signals_blocked
 from systrace.target.user import Identity, resolve
 from systrace.vdso.count import VdsoCount
@@ -24,7 +26,11 @@ from systrace.watch import Snapshot, Watch, utc_now
 
 # What reaches us in the target's place is passed on; a terminal's signals it gets by itself.
 _FORWARDED: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
-_AWAITED: Final = _FORWARDED | {signal.SIGCHLD, signal.SIGUSR1}
+# these the target's group gets too, and stops, or not; then so do we: see job.py
+_AWAITED: Final = _FORWARDED | job.STOPS | {signal.SIGCHLD, signal.SIGUSR1}
+_POLL_NS: Final = 20_000_000
+_SETTLED_S: Final = 0.005
+_MOST_EVENTS_NS: Final = 50_000_000
 
 
 def run(options: RunOptions) -> Iterator[Snapshot]:
@@ -39,10 +45,11 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         # forked before bcc is loaded: the child is small, and nothing of bcc's is in it
         target = Held(command, identity, signals, vdso.lent_fd)
         stack.callback(target.abandon)
+        stack.enter_context(descriptors.many())
         image = vdso.load()
         counting = stack.enter_context(Counting(options.trace, image))
         counting.await_exec(target.pid, vdso.secret)
-        tree = _tree(target.pid, vdso, options)
+        tree = _tree(target.pid, vdso, options, counting)
         tree.status = target.start()
         counting.started()
         if tree.status is None:
@@ -51,7 +58,7 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         held_ns = time.monotonic_ns() - target.exec_ns
         facts = _facts(options, vdso, counting.started_ns() + held_ns)
         watch = Watch(counting, vdso, tree, facts)
-        yield from watch.snapshots(partial(_next_signal, target), options.snapshots)
+        yield from watch.snapshots(partial(_next_signal, target, tree), options.snapshots)
         counting.stop()
         tree.release()
         final = watch.final()
@@ -65,11 +72,11 @@ def _vdso(trace: TraceOptions) -> VdsoCount:
     return VdsoCount(trace.vdso, per_process=trace.per_process)
 
 
-def _tree(pid: int, vdso: VdsoCount, options: RunOptions) -> Tree | Alone:
+def _tree(pid: int, vdso: VdsoCount, options: RunOptions, counting: Counting) -> Tree | Alone:
     """Follow under ptrace only where new images have to be prepared."""
     if vdso.follows:
-        return Tree(pid, vdso, children=options.trace.follow)
-    return Alone(pid)
+        return Tree(pid, vdso, children=options.trace.follow, wait_all=options.wait_all)
+    return Alone(pid, counting.alive if options.wait_all else None)
 
 
 def _command(options: RunOptions) -> tuple[Command, Identity | None]:
@@ -96,8 +103,12 @@ def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
     )
 
 
-def _next_signal(target: Held, due_ns: float) -> int:
+def _next_signal(target: Held, tree: Tree | Alone, due_ns: float) -> int:
     """Wait for a signal, or until ``due_ns``; one that was meant for the target is passed on."""
+    if tree.stopped_by:
+        _stop_with(target, tree)
+    if tree.polls:
+        due_ns = min(due_ns, time.monotonic_ns() + _POLL_NS)
     if due_ns == float("inf"):
         info = signal.sigwaitinfo(_AWAITED)
     else:
@@ -107,9 +118,25 @@ def _next_signal(target: Held, due_ns: float) -> int:
             return 0
         info = timed
     # si_code > 0: from the kernel, that is from a terminal, which the target shares
-    if info.si_signo in _FORWARDED and info.si_code <= 0:
+    if tree.status is not None and info.si_signo in _FORWARDED:
+        tree.give_up()
+    elif info.si_signo in _FORWARDED | job.STOPS and info.si_code <= 0:
         target.send(info.si_signo)
     return info.si_signo
+
+
+def _stop_with(target: Held, tree: Tree | Alone) -> None:
+    """Stop as the target has stopped, where there is a shell that waits for it and will go on."""
+    number, tree.stopped_by = tree.stopped_by, 0
+    if not job.is_controlled():
+        return
+    # it may have been continued already, at the same time as we were
+    time.sleep(_SETTLED_S)
+    tree.stopped_by = number
+    tree.step(time.monotonic_ns() + _MOST_EVENTS_NS)
+    if tree.stopped_by:
+        tree.stopped_by = 0
+        job.stop(number, target.pid)
 
 
 def _discard_signals() -> None:

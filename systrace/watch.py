@@ -35,10 +35,14 @@ class Watched(Protocol):
 
     ``status`` is how it ended, as wait(2) encodes it, None before or where nobody can know.
     ``images`` is how many programs were prepared, ``redone`` the calls that ran again, by number.
+    ``missed`` is why vDSO calls of a new program may not have been counted. ``whole``: it ends
+    with its last process, not with its first.
     """
 
     status: int | None
     images: int
+    missed: str
+    whole: bool
 
     @property
     def over(self) -> bool:
@@ -61,13 +65,10 @@ class Watch:
         vdso: VdsoCount,
         target: Watched,
         facts: Facts,
-        missed: str = "not stopped in time",
     ) -> None:
-        """``missed`` is why vDSO calls of a new program may not have been counted."""
         self._counting = counting
         self._vdso = vdso
         self._target = target
-        self._missed = missed
         self.facts = facts
 
     def snapshots(self, next_signal: Callable[[float], int], when: Snapshots) -> Iterator[Snapshot]:
@@ -95,9 +96,10 @@ class Watch:
     def final(self) -> Snapshot:
         """Return the whole run, once the target has ended and the probes are detached."""
         tally = self._drain()
-        first = tally.processes[0] if tally.processes else None
-        if self._target.status is not None and first is not None and first.end_ns:
-            tally = replace(tally, at_ns=first.end_ns)
+        processes = tally.processes if self._target.whole else tally.processes[:1]
+        if self._target.status is not None and all(process.end_ns for process in processes):
+            ends = [process.end_ns for process in processes]
+            tally = replace(tally, at_ns=max(ends, default=tally.at_ns))
         return Snapshot("final", self._report(tally))
 
     def _drain(self) -> Tally:
@@ -121,7 +123,7 @@ class Watch:
         missed = tally.totals[Total.EXECS] + 1 - self._target.images if self._vdso.follows else 0
         if missed > 0 and self._target.images:
             programs = "1 program" if missed == 1 else f"{missed:,} programs"
-            warnings.append(f"vDSO calls of {programs} were not counted: {self._missed}")
+            warnings.append(f"vDSO calls of {programs} were not counted: {self._target.missed}")
         alive = sum(not process.end_ns for process in tally.processes)
         if alive and self.facts.command:
             processes = "1 process was" if alive == 1 else f"{alive:,} processes were"

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -86,7 +87,7 @@ def main(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except SystraceError as error:
-        return _refuse(str(error), _status(error.exit_status, arguments))
+        return _refuse(_explained(str(error)), _status(error.exit_status, arguments))
     except KeyboardInterrupt:
         from systrace.cli import ending  # noqa: PLC0415  as in _refuse
 
@@ -129,6 +130,20 @@ def _load(verb: str) -> click.Command:
     return command
 
 
+def _explained(message: str) -> str:
+    """Add what helps where a limit was met that may come from any library."""
+    if os.strerror(errno.EMFILE) in message and "\n" not in message:
+        return f"{message}\n`ulimit -n 1024` in this shell allows systrace what it needs"
+    return message
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe whose reader has left."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
 def _refuse(message: str, status: int) -> int:
     # Nothing that only a refusal needs is loaded before there is one.
     from systrace.cli import streams  # noqa: PLC0415
@@ -138,12 +153,15 @@ def _refuse(message: str, status: int) -> int:
 
 
 def _fail(error: Exception, arguments: Sequence[str]) -> int:
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        # The reader of our help has left. Python would try to flush once more at exit.
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EPIPE and _nobody_reads():
+        # Python would try to flush once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
         return 0
     if os.environ.get("SYSTRACE_TRACEBACK"):
         raise error
     what = " ".join(f"{type(error).__name__}: {error}".split())
     said = f"internal error: {what}; set SYSTRACE_TRACEBACK=1 to see where"
+    if number == errno.EMFILE:
+        said = _explained(os.strerror(number))
     return _refuse(said, _status(SystraceError.exit_status, arguments))

@@ -102,6 +102,15 @@ def follow() -> _Decorator:
     )
 
 
+def wait_all() -> _Decorator:
+    """``--wait-all``."""
+    return click.option(
+        "--wait-all",
+        is_flag=True,
+        help="Wait for children that outlive COMMAND; its exit status is systrace's all the same.",
+    )
+
+
 def per_process() -> _Decorator:
     """``-P/--per-process``."""
     return click.option(

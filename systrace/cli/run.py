@@ -36,6 +36,7 @@ failed; 126: the command cannot be run; 127: it was not found.
 @options.quiet()
 @options.follow()
 @options.per_process()
+@options.wait_all()
 @options.user()
 @options.vdso()
 @options.without_vdso()

@@ -45,6 +45,7 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
             without_vdso=asked["without_vdso"],
         ),
         snapshots=Snapshots(interval_s=asked["interval"]),
+        wait_all=asked["wait_all"],
     )
     return wanted, presentation(asked)
 

@@ -26,6 +26,8 @@ class Attached:
     """The processes of one attach; a context manager. Nothing here touches them."""
 
     status: int | None = None  # how they ended is their parents' business
+    missed = "they were started after systrace attached"
+    whole = False
     images = 1  # what runs already; each later program is one too many
 
     def __init__(self, found: Sequence[Found], duration_s: float | None) -> None:

@@ -64,10 +64,22 @@ class Images(Protocol):
 
 
 class Tree:
-    """All tracees, by tid. One thread must make, step and release it: ptrace wants one tracer."""
+    """All tracees, by tid. One thread must make, step and release it: ptrace wants one tracer.
 
-    def __init__(self, first: int, images: Images, *, children: bool) -> None:
-        """Take over a seized first process; without ``children`` only its threads are followed."""
+    ``stopped_by`` is the signal that stopped the first process, 0 while it runs.
+    """
+
+    missed = "not stopped in time"
+    polls = False
+
+    def __init__(
+        self, first: int, images: Images, *, children: bool, wait_all: bool = False
+    ) -> None:
+        """Take over a seized first process; without ``children`` only its threads are followed.
+
+        With ``wait_all`` it is over when the last process has ended.
+        """
+        self.whole = wait_all
         self._first = first
         self._images = images
         self._children = children
@@ -78,18 +90,18 @@ class Tree:
         )
         self._redo: dict[int, int] = {}  # tid: number of the call that is to run again
         self.status: int | None = None
+        self.stopped_by = 0
         self.images = 0
         self.redone: Counter[int] = Counter()
 
     @property
     def over(self) -> bool:
-        """Whether the first process has ended."""
-        return self.status is not None
+        """Whether the first process has ended and, where they are waited for, all others."""
+        return self.status is not None and not (self.whole and self._processes)
 
-    @property
-    def alive(self) -> bool:
-        """Whether any process of the tree is left."""
-        return bool(self._processes)
+    def give_up(self) -> None:
+        """Wait for the others no longer."""
+        self.whole = False
 
     def start(self) -> None:
         """Prepare and release the first process, which stands at the exit of its exec."""
@@ -106,6 +118,7 @@ class Tree:
             try:
                 tid, status = os.waitpid(-1, ptrace.WALL | os.WNOHANG)
             except ChildProcessError:
+                self._processes.clear()
                 return False
             if not tid:
                 return False
@@ -164,6 +177,8 @@ class Tree:
         ptrace.set_registers(tid, registers)
 
     def _stopped(self, tid: int, number: int) -> None:
+        if tid == self._first:
+            self.stopped_by = 0 if number == signal.SIGTRAP else number
         if number != signal.SIGTRAP:
             ptrace.listen(tid)
         elif self._children or self._tgid(tid) == self._first:
@@ -310,33 +325,3 @@ def _tgid_of(tid: int) -> int | None:
         if line.startswith("Tgid:"):
             return int(line.split()[1])
     return None
-
-
-class Alone:
-    """In place of a tree: a first process that nobody traces, once it has been released."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self.status: int | None = None
-        self.images = 0
-        self.redone: Counter[int] = Counter()
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended."""
-        return self.status is not None
-
-    def start(self) -> None:
-        """Release it; it stands at the exit of its exec."""
-        with contextlib.suppress(ProcessLookupError):
-            ptrace.detach(self._pid)
-
-    def step(self, until_ns: float) -> bool:  # noqa: ARG002 - as Tree
-        """See whether it has ended."""
-        if self.status is None:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-            self.status = status if pid else None
-        return False
-
-    def release(self) -> None:
-        """Do nothing: it is free."""
