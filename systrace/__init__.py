@@ -6,7 +6,8 @@ From Python, for tests that assert on calls::
     assert report.exit.code == 0
     assert report.count("openat") == 3
 
-``run`` traces a command and returns a ``Report``; ``load`` reads one that was saved.
+``run`` traces a command and returns a ``Report``; ``load`` reads one that was saved; ``compare``
+holds two of them against each other.
 """
 
 from importlib import import_module
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from systrace.comparison import Comparison as Comparison
+    from systrace.diff import compare as compare
     from systrace.errors import InputError as InputError
     from systrace.errors import PrivilegeError as PrivilegeError
     from systrace.errors import SystraceError as SystraceError
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 # name of a function here: importing it would put the module in the function's place.
 _PUBLIC = {
     "run": "traced",
+    "compare": "diff",
+    "Comparison": "comparison",
     "load": "saved",
     "Report": "report",
     "SystraceError": "errors",
@@ -36,12 +41,14 @@ _PUBLIC = {
 }
 
 __all__ = [
+    "Comparison",
     "InputError",
     "PrivilegeError",
     "Report",
     "SystraceError",
     "TargetTimeoutError",
     "__version__",
+    "compare",
     "load",
     "run",
 ]

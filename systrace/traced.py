@@ -37,6 +37,7 @@ def run(  # noqa: PLR0913  each is an option of the command line or of subproces
     counts_only: bool = False,
     follow: bool = True,
     per_process: bool = False,
+    wait_all: bool = False,
     user: str | None = None,
     stdin: Stream = None,
     stdout: Stream = None,
@@ -75,6 +76,7 @@ def run(  # noqa: PLR0913  each is an option of the command line or of subproces
             without_vdso=without_vdso,
             per_process=per_process,
         ),
+        wait_all=wait_all,
     )
     privilege.require(sys.orig_argv[1:], (sys.executable,))
     streams = {"stdin": stdin, "stdout": stdout, "stderr": stderr}

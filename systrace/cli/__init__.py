@@ -162,9 +162,8 @@ def _fail(error: Exception, arguments: Sequence[str]) -> int:
         return 0
     if os.environ.get("SYSTRACE_TRACEBACK"):
         raise error
-    if number == errno.EMFILE:
-        status = _status(SystraceError.exit_status, arguments)
-        return _refuse(_explained(os.strerror(number)), status)
     what = " ".join(f"{type(error).__name__}: {error}".split())
     said = f"internal error: {what}; set SYSTRACE_TRACEBACK=1 to see where"
+    if number == errno.EMFILE:
+        said = _explained(os.strerror(number))
     return _refuse(said, _status(SystraceError.exit_status, arguments))
