@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from systrace.options import Selection
+
 SCHEMA = "systrace.report/1"
 
 Via = Literal["vdso", "vdso-fallback", "syscall", "vsyscall"]
@@ -145,8 +147,11 @@ class Report:
 
     ``started`` is UTC, RFC 3339. ``threads`` counts every thread that ran, ``processes`` every
     process. ``lost`` is by how much the counts may be too low. ``selected`` says that a
-    selection (``-e``) left calls out on purpose. ``longest_stop_ns`` is for how long, at most,
-    systrace held a thread of a process that it attached to; None where it held none.
+    selection (``-e``) left calls out on purpose; ``selection`` which, where that is known.
+    ``incomplete`` names what was not counted to the last call, for reasons that ``warnings`` give:
+    ``vdso`` and ``vdso NAME`` (of some program), ``threads`` (all calls of some), ``errors``; and
+    ``unknown`` where an old report has warnings and does not say. ``longest_stop_ns`` is for how
+    long, at most, systrace held a thread of a process that it attached to; None where it held none.
     """
 
     command: tuple[str, ...]
@@ -163,6 +168,8 @@ class Report:
     warnings: tuple[str, ...] = ()
     selected: bool = False
     longest_stop_ns: int | None = None
+    selection: Selection | None = None
+    incomplete: tuple[str, ...] = ()
 
     def ring_calls(self, ring: Ring) -> int:
         """Calls that were served in this ring."""

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from systrace.options import Selection
 from systrace.report import (
     RING,
     Bucket,
@@ -195,6 +196,8 @@ REPORTS = st.builds(
     ).map(tuple),
     warnings=st.lists(TEXT, max_size=3).map(tuple),
     selected=st.booleans(),
+    selection=st.none() | st.builds(Selection, st.frozensets(_NAMES, max_size=3), st.booleans()),
+    incomplete=st.lists(st.sampled_from(["vdso", "vdso getcpu", "threads"]), max_size=2).map(tuple),
 )
 
 
