@@ -16,13 +16,20 @@ from systrace.errors import SystraceError, UsageError
 VERBS: Mapping[str, str] = {
     "run": "Trace a command from its first instruction to its end.",
     "attach": "Count what already runs.",
+    "budget": "Write a budget of calls from saved reports.",
+    "check": "Hold a saved report against a budget.",
 }
+
+# The others end with what their target ended with, or 125 to 127; these with 0, 1 or this.
+_TROUBLE = 2
+_TRACING = ("run", "attach")
 
 EPILOG = """\b
 Examples:
   sudo systrace run ls /usr/bin              system calls and vDSO calls
   sudo systrace run -o report.json ./goapp   and a file to keep
   sudo systrace attach -d 10 nginx           what runs already, for 10 s
+  sudo systrace run --budget budget.toml ./goapp
 
 systrace VERB --help has the options of a verb.
 """
@@ -81,13 +88,13 @@ def main(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except SystraceError as error:
-        return _refuse(str(error), error.exit_status)
+        return _refuse(str(error), _status(error.exit_status, arguments))
     except KeyboardInterrupt:
         from systrace.cli import ending  # noqa: PLC0415  as in _refuse
 
         ending.by_signal(signal.SIGINT)
     except Exception as error:  # whatever it is, no traceback  # noqa: BLE001
-        return _fail(error)
+        return _fail(error, arguments)
     return 0
 
 
@@ -100,6 +107,12 @@ def _dispatch(arguments: Sequence[str]) -> None:
                 sys.stdout.flush()
     except click.UsageError as error:
         raise UsageError(_corrected(error, arguments)) from error
+
+
+def _status(tracing: int, arguments: Sequence[str]) -> int:
+    """Choose the status of a refusal; ``tracing`` is that of verbs that end as their target."""
+    verb = arguments[0] if arguments else ""
+    return _TROUBLE if verb in VERBS and verb not in _TRACING else tracing
 
 
 def _corrected(error: click.UsageError, arguments: Sequence[str]) -> str:
@@ -126,7 +139,7 @@ def _refuse(message: str, status: int) -> int:
     return status
 
 
-def _fail(error: Exception) -> int:
+def _fail(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         # The reader of our help has left. Python would try to flush once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
@@ -134,6 +147,5 @@ def _fail(error: Exception) -> int:
     if os.environ.get("SYSTRACE_TRACEBACK"):
         raise error
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    return _refuse(
-        f"internal error: {what}; set SYSTRACE_TRACEBACK=1 to see where", SystraceError.exit_status
-    )
+    said = f"internal error: {what}; set SYSTRACE_TRACEBACK=1 to see where"
+    return _refuse(said, _status(SystraceError.exit_status, arguments))

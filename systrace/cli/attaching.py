@@ -5,9 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from systrace import attach, launcher, privilege
-from systrace.cli import streams, tracing
+from systrace.cli import limits, streams, tracing
 from systrace.cli.presentation import Observed, Presentation
 from systrace.errors import OutputError, UsageError
+from systrace.limits.grammar import Limit
 from systrace.options import AttachOptions, Snapshots, TraceOptions
 from systrace.target.find import Found, find
 
@@ -69,9 +70,12 @@ def trace(wanted: AttachOptions, presentation: Presentation) -> Observed:
     )
 
 
-def end(observed: Observed) -> None:
-    """End with 0; where a report was lost, with 125."""
+def end(observed: Observed, held: Sequence[Limit]) -> None:
+    """End with 0; where a report was lost, with 125; where a limit does not hold, with 1."""
     for failure in observed.failures:
         streams.say(str(failure))
+    violated = limits.violated(held, observed.report)
     if observed.failures:
         raise SystemExit(OutputError.exit_status)
+    if violated:
+        raise SystemExit(limits.VIOLATED)

@@ -7,11 +7,12 @@ from typing import Any, NoReturn
 import click
 
 from systrace import privilege, session
-from systrace.cli import ending, habits, streams
+from systrace.cli import ending, habits, limits, streams
 from systrace.cli.line import split
 from systrace.cli.live import Live
 from systrace.cli.presentation import Observed, Presentation, present
 from systrace.errors import OutputError, UsageError
+from systrace.limits.grammar import Limit
 from systrace.options import (
     RunOptions,
     Selection,
@@ -86,12 +87,19 @@ def observe(how: Presentation, begin: Callable[[float | None], Iterator[Snapshot
         return present(begin(progress_s), how, outputs, live)
 
 
-def end(observed: Observed) -> NoReturn:
-    """End as the target ended; where it succeeded and a report was lost, with 125."""
+def end(observed: Observed, held: Sequence[Limit]) -> NoReturn:
+    """End as the target ended.
+
+    Where it succeeded and a report was lost, with 125; and where a limit does not hold, with 1.
+    """
     for failure in observed.failures:
         streams.say(str(failure))
-    if observed.failures and observed.report.exit.code == 0:
-        raise SystemExit(OutputError.exit_status)
+    violated = limits.violated(held, observed.report)
+    if observed.report.exit.code == 0:
+        if observed.failures:
+            raise SystemExit(OutputError.exit_status)
+        if violated:
+            raise SystemExit(limits.VIOLATED)
     ending.as_target(observed.report.exit)
 
 
