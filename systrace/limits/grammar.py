@@ -54,7 +54,7 @@ _SIGNS: Final = "".join(sorted({*"<>=!", *"".join(_MEANT)}))
 _SPACE: Final = re.compile(r"\s*")
 _WORD: Final = re.compile(rf"[^\s{re.escape(_SIGNS)}]+")
 _OPERATOR: Final = re.compile(rf"[{re.escape(_SIGNS)}]+")
-_NUMBER: Final = re.compile(r"([+-]?)([0-9][0-9_,]*(?:\.[0-9]+)?|\.[0-9]+)")
+_NUMBER: Final = re.compile(r"([+-]?)([0-9](?:[0-9_]|,(?=[0-9]))*(?:\.[0-9]+)?|\.[0-9]+)")
 _WHOLE: Final = re.compile(r"[0-9]+(?:_[0-9]+)*|[0-9]{1,3}(?:,[0-9]{3})+|")
 _UNIT: Final = re.compile(r"%|[^\W\d_]+")
 _NAME: Final = re.compile(r"[A-Za-z0-9_*?]+")
@@ -103,16 +103,6 @@ def parse(text: str, names: Collection[str] = (), file: str = "") -> Limit:
     return _Parser(text, names).limit(file)
 
 
-def call_name(text: str, names: Collection[str] = ()) -> str:
-    """Check the name of a call, or a pattern that matches one.
-
-    Raises LimitError for one that does not exist.
-    """
-    parser = _Parser(text, names)
-    parser.check_call(text, 0)
-    return text
-
-
 class _Parser:
     def __init__(self, text: str, names: Collection[str]) -> None:
         self._text = text
@@ -140,7 +130,7 @@ class _Parser:
         call, dot, name = word.partition(".")
         if not dot:
             return self._total(word, start)
-        self.check_call(call, start)
+        self._check_call(call, start)
         if name not in FIELDS:
             place = start + len(call) + 1
             near = _near(name, FIELDS)
@@ -159,7 +149,7 @@ class _Parser:
         known = "" if near else f", or a total: {_listed(TOTALS)}"
         return self._fail(start, f"{_TO_EXPLAIN}{known}", word, near)
 
-    def check_call(self, name: str, start: int) -> None:
+    def _check_call(self, name: str, start: int) -> None:
         if name in TOTALS:
             self._fail(start, f"the name of a call; {name} is a total and stands alone", name)
         wrong = _NAME.match(name)
