@@ -38,7 +38,7 @@ def text(draft: Draft, reports: Sequence[Report], head_room: Fraction) -> str:
         ),
         f'schema = "{SCHEMA}"',
         "",
-        "# Fail if one of these is true; systrace run --help has an example of each kind.",
+        "# Fail if one of these is true.",
         "fail-if = [",
         *_limits(draft),
         "]",
@@ -55,7 +55,7 @@ def text(draft: Draft, reports: Sequence[Report], head_room: Fraction) -> str:
 
 def _origin(reports: Sequence[Report]) -> Iterator[str]:
     started = sorted(report.started for report in reports)
-    when = started[0] if len(started) == 1 else f"{started[0]} to {started[-1]}"
+    when = started[0] if started[0] == started[-1] else f"{started[0]} to {started[-1]}"
     count = "1 report" if len(reports) == 1 else f"{len(reports):,} reports"
     yield f"A budget of calls, written by systrace {__version__} from {count}"
     yield f"made: {when}"

@@ -53,6 +53,6 @@ def attach(context: click.Context, /, **asked: Any) -> None:
 
     arguments: tuple[str, ...] = context.obj
     attaching.require_privilege(arguments)
+    held = limits.before(asked, attaching.traced(asked))
     wanted, presentation = attaching.parse(asked)
-    held = limits.before(asked, wanted.trace)
     attaching.end(attaching.trace(wanted, presentation), held)

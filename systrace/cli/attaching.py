@@ -38,15 +38,20 @@ def parse(asked: Mapping[str, Any]) -> tuple[AttachOptions, Presentation]:
     _list(found)
     wanted = AttachOptions(
         pids=tuple(process.pid for process in found),
-        trace=TraceOptions(
-            vdso=asked["vdso"],
-            counts_only=asked["counts_only"],
-            selection=tracing.selected(asked["expressions"]),
-            follow=asked["follow"],
-        ),
+        trace=traced(asked),
         snapshots=Snapshots(interval_s=asked["interval"], duration_s=asked["duration"]),
     )
     return wanted, tracing.presentation(asked)
+
+
+def traced(asked: Mapping[str, Any]) -> TraceOptions:
+    """Take those of the options that say what is counted, and how. Raises UsageError."""
+    return TraceOptions(
+        vdso=asked["vdso"],
+        counts_only=asked["counts_only"],
+        selection=tracing.selected(asked["expressions"]),
+        follow=asked["follow"],
+    )
 
 
 def _list(found: Sequence[Found]) -> None:

@@ -9,8 +9,9 @@ from systrace.cli import options
 EPILOG = """\b
 Examples:
   systrace check budget.toml report.json
-  systrace check --fail-if 'ring0_calls > 400' --fail-if '*.filtered > 0' report.json
-  systrace check --baseline old.json --fail-if 'openat.count > +5%' report.json
+  systrace check --fail-if 'ring0_calls > 400' report.json
+  systrace check --fail-if '*.filtered > 0' budget.toml report.json
+  systrace check --baseline old.json --fail-if 'errors > +5%' report.json
 
 All limits are checked, and each that does not hold is printed with its figures. What was not
 counted (vDSO calls with --vdso off, what -e left out, lost calls) holds no limit.

@@ -15,10 +15,26 @@ from systrace.errors import UsageError
 # A command that every machine has, where the user's own is not known yet.
 _EXAMPLE = ("ls", "/usr/bin")
 _EXAMPLE_PID = "1234"
+_EXAMPLES = {
+    "attach": (_EXAMPLE_PID,),
+    "budget": ("report.json",),
+    "check": ("report.json",),
+}
 # Options of strace and ltrace that ask for what a report always holds.
 _ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
 _FOLLOWS = "-f follows children; a format is asked for with -F:"
 _PID = ("-p", "--pid", "--attach")
+# What options without a type of their own take.
+_SAMPLES = {
+    "baseline": "old.json",
+    "budgets": "budget.toml",
+    "expressions": "openat,%network",
+    "fail_if": "ring0_calls > 400",
+    "output": "budget.toml",
+    "outputs": "report.json",
+    "pids": _EXAMPLE_PID,
+    "user": "root",
+}
 
 
 def correct(error: click.UsageError, command: click.Command, verb: str, rest: Sequence[str]) -> str:
@@ -181,7 +197,7 @@ def _example(line: Line) -> Line:
     """Give the line some command, so that it can be pasted."""
     if line.command or any("-p" in _spellings(word) for word in line.words):
         return line
-    return replace(line, command=(_EXAMPLE_PID,) if line.verb == "attach" else _EXAMPLE)
+    return replace(line, command=_EXAMPLES.get(line.verb, _EXAMPLE))
 
 
 def _is_attach(word: Word) -> bool:
@@ -227,13 +243,10 @@ def _takes(option: click.Option) -> str:
 
 def _sample(option: click.Option | None, near: str = "") -> str:
     """Find a value that this option accepts, the nearest to what was typed."""
-    if option is None or option.name == "outputs":
-        return "report.json"
-    if option.name == "pids":
-        return _EXAMPLE_PID
+    name = "outputs" if option is None else option.name or ""
+    if option is None or name in _SAMPLES:
+        return _SAMPLES[name]
     if isinstance(option.type, click.Choice):
         choices = [str(choice) for choice in option.type.choices]
         return (get_close_matches(near, choices, n=1) or choices)[0]
-    # -e is the only one left without a type of its own but for -u.
-    fallback = "root" if option.name == "user" else "openat,%network"
-    return str(getattr(option.type, "example", fallback))
+    return str(getattr(option.type, "example", near))
