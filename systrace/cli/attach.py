@@ -55,4 +55,5 @@ def attach(context: click.Context, /, **asked: Any) -> None:
     attaching.require_privilege(arguments)
     held = limits.before(asked, attaching.traced(asked))
     wanted, presentation = attaching.parse(asked)
-    attaching.end(attaching.trace(wanted, presentation), held)
+    observed = attaching.trace(wanted, presentation)
+    attaching.end(observed, held, quiet=presentation.quiet)

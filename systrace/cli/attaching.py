@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from systrace import attach, launcher, privilege
 from systrace.cli import limits, streams, tracing
 from systrace.cli.presentation import Observed, Presentation
 from systrace.errors import OutputError, UsageError
-from systrace.limits.grammar import Limit
 from systrace.options import AttachOptions, Snapshots, TraceOptions
 from systrace.target.find import Found, find
+
+if TYPE_CHECKING:
+    # A run without limits does without their modules.
+    from systrace.limits.grammar import Limit
 
 _LISTED = 8
 
@@ -75,11 +78,11 @@ def trace(wanted: AttachOptions, presentation: Presentation) -> Observed:
     )
 
 
-def end(observed: Observed, held: Sequence[Limit]) -> None:
+def end(observed: Observed, held: Sequence["Limit"], *, quiet: bool) -> None:
     """End with 0; where a report was lost, with 125; where a limit does not hold, with 1."""
     for failure in observed.failures:
         streams.say(str(failure))
-    violated = limits.violated(held, observed.report)
+    violated = limits.violated(held, observed.report, quiet=quiet)
     if observed.failures:
         raise SystemExit(OutputError.exit_status)
     if violated:

@@ -67,8 +67,7 @@ def _remarks(asked: Asked) -> Iterator[str]:
         yield f"the command was killed by {signal_name(ended.signal)}: it may have called less"
     elif ended.code:
         yield f"the command ended with exit {ended.code}: it may have called less"
-    for warning in asked.report.warnings:
-        yield f"the report warns: {warning}"
+    yield from limits.warnings(asked.report)
 
 
 def _summary(checked: Sequence[Limit], verdict: Verdict) -> str:

@@ -2,18 +2,21 @@
 
 import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from systrace.cli import streams
 from systrace.errors import InputError, UsageError
-from systrace.limits.grammar import Limit
 from systrace.options import TraceOptions
 from systrace.report import Report
+
+if TYPE_CHECKING:
+    # A run without limits does without their modules.
+    from systrace.limits.grammar import Limit
 
 VIOLATED = 1
 
 
-def parse(asked: Mapping[str, Any], names: Collection[str] = ()) -> tuple[Limit, ...]:
+def parse(asked: Mapping[str, Any], names: Collection[str] = ()) -> tuple["Limit", ...]:
     """Read all limits; ``names`` are calls of reports, known besides the kernel's.
 
     Raises UsageError for an expression, InputError for a budget.
@@ -22,7 +25,7 @@ def parse(asked: Mapping[str, Any], names: Collection[str] = ()) -> tuple[Limit,
     return (*expressions, *_budgets(asked["budgets"], names))
 
 
-def before(asked: Mapping[str, Any], trace: TraceOptions) -> tuple[Limit, ...]:
+def before(asked: Mapping[str, Any], trace: TraceOptions) -> tuple["Limit", ...]:
     """Read the limits of a trace, and refuse what could not be held.
 
     Raises UsageError.
@@ -41,29 +44,39 @@ def before(asked: Mapping[str, Any], trace: TraceOptions) -> tuple[Limit, ...]:
     return limits
 
 
-def violated(limits: Sequence[Limit], report: Report) -> bool:
-    """Hold the limits against the whole run, and say on standard error what does not hold."""
+def violated(limits: Sequence["Limit"], report: Report, *, quiet: bool) -> bool:
+    """Hold the limits against the whole run, and say on standard error what does not hold.
+
+    ``quiet``: nobody has been shown the report, and what it warns of.
+    """
     if not limits:
         return False
     from systrace.limits.evaluate import evaluate  # noqa: PLC0415  as above
     from systrace.limits.figures import ReportFigures  # noqa: PLC0415  as above
 
     verdict = evaluate(limits, ReportFigures(report))
-    for remark in (*verdict.remarks, *remarks(limits, report)):
+    warned = warnings(report) if quiet else ()
+    for remark in (*verdict.remarks, *remarks(limits, report), *warned):
         streams.say(f"note: {remark}")
     for violation in verdict.violations:
         streams.say(violation.text)
     return bool(verdict.violations)
 
 
-def remarks(limits: Sequence[Limit], report: Report) -> Iterator[str]:
+def remarks(limits: Sequence["Limit"], report: Report) -> Iterator[str]:
     """Say what limits that hold do not cover."""
     wide = any(limit.quantity.call is None or limit.quantity.is_pattern for limit in limits)
     if report.selected and wide:
         yield "totals and patterns are of the calls that -e selected"
 
 
-def _expression(text: str, names: Collection[str]) -> Limit:
+def warnings(report: Report) -> Iterator[str]:
+    """Hand on what the report warns of."""
+    for warning in report.warnings:
+        yield f"the report warns: {warning}"
+
+
+def _expression(text: str, names: Collection[str]) -> "Limit":
     from systrace.limits.grammar import LimitError, parse  # noqa: PLC0415  as above
 
     try:
@@ -72,7 +85,7 @@ def _expression(text: str, names: Collection[str]) -> Limit:
         raise UsageError(f"--fail-if {shlex.quote(text)}, {error}") from error
 
 
-def _budgets(paths: Sequence[str], names: Collection[str]) -> Iterator[Limit]:
+def _budgets(paths: Sequence[str], names: Collection[str]) -> Iterator["Limit"]:
     from systrace.budget.read import read  # noqa: PLC0415  as above
     from systrace.target import user  # noqa: PLC0415  as above
 

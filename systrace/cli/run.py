@@ -70,4 +70,4 @@ def run(context: click.Context, /, **asked: Any) -> None:
     held = limits.before(asked, wanted.trace)
     tracing.require_privilege(arguments, wanted)
     observed = tracing.trace(wanted, presentation)
-    tracing.end(observed, held)
+    tracing.end(observed, held, quiet=presentation.quiet)

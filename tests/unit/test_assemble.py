@@ -1,6 +1,7 @@
 """From counters to a report."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -57,6 +58,16 @@ def test_what_has_not_returned_is_unfinished() -> None:
     found = calls(tally({(Space.X86_64, 231): RowTally(count=2)}, Entries(), {}))
     assert found["exit_group", "syscall"].unfinished == 2
     assert found["exit_group", "syscall"].times is None
+
+
+def test_what_is_missing_and_no_number_of_calls_is_named() -> None:
+    found = tally({}, Entries(), {})
+    assert assemble.report(found, facts()).incomplete == ()
+    for total, name in ((Total.LOST_TASKS, "threads"), (Total.LOST_ERRORS, "errors")):
+        lost = replace(found, totals={**found.totals, total: 1})
+        session = replace(facts(), incomplete=frozenset({"vdso getcpu"}))
+        assert set(assemble.report(lost, session).incomplete) == {name, "vdso getcpu"}
+        assert assemble.report(lost, session).warnings
 
 
 def test_the_buckets_touch_and_are_an_eighth_wide_at_most() -> None:

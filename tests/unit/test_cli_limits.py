@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from systrace import cli, launcher, session
-from systrace.cli import attaching
+from systrace.cli import attaching, limits
 from systrace.cli.presentation import Observed
 from systrace.errors import OutputError
 from systrace.limits.grammar import parse
@@ -433,11 +433,23 @@ def test_attach_ends_with_1_over_a_limit_and_with_125_without_its_report(
     ]:
         if status:
             with pytest.raises(SystemExit) as end:
-                attaching.end(observed, held)
+                attaching.end(observed, held, quiet=True)
             assert end.value.code == status
         else:
-            attaching.end(observed, held)
+            attaching.end(observed, held, quiet=True)
         assert ("over the limit of 5" in capfd.readouterr().err) == (limit in held)
+
+
+def test_who_was_shown_no_report_is_told_of_its_warnings(
+    goapp: Report, capfd: pytest.CaptureFixture[str]
+) -> None:
+    report = replace(goapp, warnings=("1 process was still running",))
+    held = [parse("futex.count > 29")]
+    for quiet in (True, False):
+        assert not limits.violated(held, report, quiet=quiet)
+        assert ("still running" in capfd.readouterr().err) == quiet
+    assert not limits.violated([], report, quiet=True)
+    assert capfd.readouterr().err == ""
 
 
 def test_attach_refuses_before_it_attaches(
