@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import click
-
 from systrace import launcher
 from systrace.budget import draft as drafts
 from systrace.budget import write as files
@@ -25,11 +23,11 @@ _ENOUGH = 10
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Reports by the names of their files, and where the budget goes; None: standard output."""
+    """Reports by the names of their files, and where the budget goes; ``-``: standard output."""
 
     reports: Mapping[str, Report]
     head_room: Fraction
-    output: str | None
+    output: str
 
 
 def parse(asked: Mapping[str, Any]) -> Asked:
@@ -50,19 +48,15 @@ def parse(asked: Mapping[str, Any]) -> Asked:
             reports[path] = report
         else:
             streams.say(f"note: {path!r} is the same run as {same!r}, and counts once")
-    return Asked(reports, Fraction(asked["head_room"]), asked["output"])
+    return Asked(reports, Fraction(asked["head_room"]), asked["output"] or "-")
 
 
 def write(asked: Asked) -> None:
     """Write the budget, and say what its reader should know. Raises SystraceError."""
-    names = () if asked.output is None else (asked.output,)
-    with opened(names, user.caller()) as outputs:
+    streams.hold_closed()
+    with opened((asked.output,), user.caller()) as (output,):
         draft = drafts.draft(asked.reports, asked.head_room)
-        text = files.text(draft, tuple(asked.reports.values()), asked.head_room)
-        for output in outputs:
-            output.write(text)
-    if not names:
-        click.echo(text, nl=False)
+        output.write(files.text(draft, tuple(asked.reports.values()), asked.head_room))
     for remark in _remarks(draft, asked.reports):
         streams.say(f"warning: {remark}")
 

@@ -4,20 +4,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-import click
-
 from systrace import launcher
 from systrace.budget.read import is_json
 from systrace.cli import limits, streams
-from systrace.errors import UsageError
+from systrace.errors import OutputError, UsageError
 from systrace.limits.before import refuse_changes
 from systrace.limits.evaluate import Verdict, evaluate
 from systrace.limits.figures import ReportFigures
 from systrace.limits.grammar import Limit
 from systrace.load import load
+from systrace.output import write_all
 from systrace.render.text import printable
 from systrace.report import Report
 from systrace.syscalls import signal_name
+
+_STDOUT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +44,28 @@ def parse(asked: Mapping[str, Any]) -> Asked:
 
 
 def check(asked: Asked) -> Verdict:
-    """Hold the limits against the report, and print what comes of it."""
+    """Hold the limits against the report, and print what comes of it. Raises OutputError."""
     baseline = None if asked.baseline is None else ReportFigures(asked.baseline)
     verdict = evaluate(asked.limits, ReportFigures(asked.report), baseline)
     for remark in (*verdict.remarks, *_remarks(asked)):
         streams.say(f"note: {remark}")
-    for violation in verdict.violations:
-        click.echo(printable(violation.text))
-    click.echo(_summary(asked.limits, verdict))
+    lines = [*(violation.text for violation in verdict.violations), _summary(asked.limits, verdict)]
+    _show("".join(f"{printable(line)}\n" for line in lines))
     return verdict
 
 
 def end(verdict: Verdict) -> NoReturn:
     """End with 1 where a limit does not hold."""
     raise SystemExit(limits.VIOLATED if verdict.violations else 0)
+
+
+def _show(text: str) -> None:
+    # Not by print: a limit is violated though nobody reads it, and a lost line is no success.
+    try:
+        write_all(_STDOUT, text.encode(errors="backslashreplace"))
+    except OSError as error:
+        if error.errno not in streams.NO_READER:
+            raise OutputError(f"cannot write standard output: {error.strerror}") from error
 
 
 def _remarks(asked: Asked) -> Iterator[str]:

@@ -30,6 +30,7 @@ _MEASURE: Final[dict[str, Callable[[Call], int]]] = {
     "vdso_fallbacks": lambda call: call.count if call.via == "vdso-fallback" else 0,
 }
 
+_LISTED: Final = 20
 # Of these a part is no more than the whole.
 _AT_LEAST: Final = ("total", "max", "elapsed")
 
@@ -177,13 +178,16 @@ def new_calls(figures: Figures, known: Iterable[str]) -> Figure:
     patterns = tuple(known)
     new = [name for name in figures.names if not any(matches(name, one) for one in patterns)]
     counts = {name: figures.figure(Quantity("count", name)) for name in sorted(new)}
-    listed = ", ".join(f"{name} {count.low:,.0f}" for name, count in counts.items() if count.low)
+    made = [f"{name} {count.low:,.0f}" for name, count in counts.items() if count.low]
+    more = f" and {len(made) - _LISTED:,} more" if len(made) > _LISTED else ""
     # what has been lost may have been new
     every = figures.figure(Quantity("ring0_calls"))
     doubtful = max((*counts.values(), every), key=lambda figure: figure.high - figure.low)
     low = sum(count.low for count in counts.values())
     missing = doubtful.high - doubtful.low
-    return Figure(low, low + missing, doubtful.doubt if missing else "", listed)
+    return Figure(
+        low, low + missing, doubtful.doubt if missing else "", ", ".join(made[:_LISTED]) + more
+    )
 
 
 def _time_of(times: Times, field: str) -> float | None:

@@ -29,11 +29,13 @@ class Doubt:
 class Knowledge:
     """How a trace was, or will be, made.
 
-    ``blind`` is why any count may be too low, empty where that is not so. ``uncounted`` has the
-    vDSO functions whose calls in ring 3 nobody counted, each with the reason. ``selected`` without
-    a ``selection`` is of an old report, which does not say what was left out.
+    ``running``: the command had not ended. ``blind`` is why any count may be too low, empty where
+    that is not so. ``uncounted`` has the vDSO functions whose calls in ring 3 nobody counted, each
+    with the reason. ``selected`` without a ``selection`` is of an old report, which does not say
+    what was left out.
     """
 
+    running: bool = False
     blind: str = ""
     lost: int = 0
     errors_lost: bool = False
@@ -49,6 +51,8 @@ class Knowledge:
 
     def doubt(self, quantity: Quantity, *, has_row: bool = False) -> Doubt | None:
         """Say why this figure cannot be known, if so; ``has_row``: there are calls of it."""
+        if self.running:
+            return Doubt("the report was made while the command still ran")
         if quantity.field in _NOT_COUNTED and quantity.call is None:
             return None
         if reason := self._reason(quantity, has_row=has_row):
@@ -98,7 +102,10 @@ def before(trace: TraceOptions) -> Knowledge:
 
 def of_report(report: Report) -> Knowledge:
     """What a report tells of itself."""
+    ended = report.exit
     return Knowledge(
+        # what was attached to need not end
+        running=bool(report.command) and ended.code is None and ended.signal is None,
         blind=_blind(report),
         lost=report.lost,
         errors_lost="errors" in report.incomplete,
@@ -114,12 +121,8 @@ def _blind(report: Report) -> str:
         return "some threads were not followed"
     if "unknown" in incomplete:
         return "an older systrace wrote warnings, and not what they are about"
-    if not report.command:
-        return ""
-    if report.exit.code is None and report.exit.signal is None:
-        return "the report was made while the command still ran"
-    if not report.calls and not report.selected:
-        # the target's own execve would be there
+    if report.command and not report.calls and not report.selected:
+        # its own execve would be there
         return "no call at all was counted"
     return ""
 

@@ -1,6 +1,7 @@
 """The verbs check and budget, and limits under run and attach: files in, exit status out."""
 
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -253,6 +254,30 @@ def test_hostile_names_reach_no_terminal(typed: Check, files: Path, goapp: Repor
     status, out, _ = typed("check --fail-if '*.count > 1' hostile.json")
     assert status == 1
     assert out[0].startswith(r"\x1b[2J\n\u202e.count is 5, over the limit of 1 ")
+
+
+def test_a_verdict_that_nobody_reads_is_one_all_the_same(files: Path) -> None:
+    assert files
+    command = [sys.executable, "-m", "systrace", "check", "tight.toml", "new.json"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (1, b"")
+    shell = ["sh", "-c", '"$@" >&-', "sh", *command]
+    assert subprocess.run(shell, check=False).returncode == 1
+
+
+@pytest.mark.parametrize("line", ["check tight.toml new.json", "budget new.json"])
+def test_what_cannot_be_written_is_no_success(files: Path, line: str) -> None:
+    assert files
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "systrace", *line.split()]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[0] == (
+        b"systrace: cannot write standard output: No space left on device"
+    )
 
 
 def test_files_that_are_pipes_are_read_once_in_their_order(files: Path) -> None:

@@ -227,6 +227,12 @@ def test_new_calls_are_those_that_the_baseline_does_not_make(goapp: Report) -> N
     assert violations(new, "new_calls > 3", baseline=old) == []
 
 
+def test_many_new_calls_are_not_all_named(goapp: Report) -> None:
+    new = calling(goapp, *(called(f"call_{number:03}", 1) for number in range(100)))
+    (said,) = violations(new, "new_calls > 0", baseline=calling(goapp, called("read", 1)))
+    assert "call_019 1 and 80 more), over the limit of 0" in said
+
+
 def test_a_change_without_a_baseline_is_a_mistake_of_the_caller(goapp: Report) -> None:
     for limit in ("errors > +1", "new_calls > 0"):
         with pytest.raises(ValueError, match="baseline"):
