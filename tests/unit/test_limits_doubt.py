@@ -123,6 +123,17 @@ def test_lost_calls_may_be_anywhere(report: Report) -> None:
     ]
 
 
+def test_a_lost_call_may_have_been_the_longest_but_no_shorter_than_the_longest(
+    report: Report,
+) -> None:
+    lost = replace(report, lost=1)
+    assert said(lost, "write.max > 300ns", "write.total > 300ns", "write.p99 > 300ns") == [
+        "write.max is at least 400 ns, over the limit of 300ns",
+        "write.total is at least 1.00 us, over the limit of 300ns",
+        "write.p99 is not known: 1 call was lost",
+    ]
+
+
 def test_a_lower_limit_may_hold_where_a_count_is_too_low(report: Report) -> None:
     lost = replace(report, lost=5)
     assert said(lost, "write.count < 10") == []

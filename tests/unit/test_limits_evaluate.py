@@ -228,9 +228,11 @@ def test_new_calls_are_those_that_the_baseline_does_not_make(goapp: Report) -> N
 
 
 def test_many_new_calls_are_not_all_named(goapp: Report) -> None:
-    new = calling(goapp, *(called(f"call_{number:03}", 1) for number in range(100)))
-    (said,) = violations(new, "new_calls > 0", baseline=calling(goapp, called("read", 1)))
-    assert "call_019 1 and 80 more), over the limit of 0" in said
+    old = calling(goapp, called("read", 1))
+    for number, ending in ((100, "call_019 1 and 80 more"), (20, "call_019 1")):
+        new = calling(goapp, *(called(f"call_{index:03}", 1) for index in range(number)))
+        (said,) = violations(new, "new_calls > 0", baseline=old)
+        assert f"{ending}), over the limit of 0" in said
 
 
 def test_a_change_without_a_baseline_is_a_mistake_of_the_caller(goapp: Report) -> None:
@@ -277,17 +279,31 @@ def test_several_runs_have_the_median(goapp: Report, counts: tuple[int, ...], va
     assert said.startswith(f"read.count is {value} (the median of {len(counts)} runs), over")
 
 
+def test_one_run_is_no_median(goapp: Report) -> None:
+    said = evaluate([parse("read.count > 0")], medians(goapp, [7])).violations[0].text
+    assert said.startswith("read.count is 7, over")
+
+
 def test_what_one_of_several_runs_does_not_know_is_not_known(goapp: Report) -> None:
-    runs = [calling(goapp, called("read", 5)) for _ in range(3)]
+    runs = [calling(goapp, called("read", 5)) for _ in range(4)]
     runs[1] = replace(runs[1], lost=40)
+    runs[2] = replace(runs[2], lost=50)
     found = Medians([ReportFigures(run) for run in runs]).figure(Quantity("count", "read"))
-    assert (found.low, found.high, found.doubt) == (5, 45, "40 calls were lost")
+    assert (found.low, found.high, found.doubt) == (5, 55, "50 calls were lost")
 
 
 def test_a_time_limit_that_held_for_want_of_calls_says_so(goapp: Report) -> None:
     report = calling(goapp, called("read", 0, filtered=1))
     remarks = verdict(report, "write.p99 > 1ms", "*.p99 > 1ms", "write.count > 1").remarks
     assert remarks == ("write.p99 is 0, for no write returned (--fail-if 'write.p99 > 1ms')",)
+
+
+def test_a_mean_of_rows_that_do_not_say_how_many_returned_is_the_largest(goapp: Report) -> None:
+    rows = [
+        replace(called("read", count, unfinished=unfinished), abi=abi, times=Times(100, mean))
+        for count, unfinished, abi, mean in ((10, 0, "x86_64", 10.0), (3, 3, "i386", 50.0))
+    ]
+    assert figure(calling(goapp, *rows), "read.mean") == 50
 
 
 def test_a_time_of_calls_that_did_not_return_is_0(goapp: Report) -> None:
