@@ -9,7 +9,7 @@ from typing import Final
 from systrace.limits import wording
 from systrace.limits.figures import Figure, Figures, Number, new_calls
 from systrace.limits.grammar import Limit, Operator
-from systrace.limits.quantity import NEW_CALLS, Quantity, matches
+from systrace.limits.quantity import NEW_CALLS, Quantity, is_pattern, matches
 
 _OPPOSITE: Final[dict[Operator, Operator]] = {
     ">": "<=",
@@ -80,7 +80,7 @@ def evaluate(
 
 def _quantities(limit: Limit, figures: Figures, baseline: Figures | None) -> Iterator[Quantity]:
     quantity = limit.quantity
-    if quantity.call is None or not quantity.is_pattern:
+    if quantity.call is None or not is_pattern(quantity.call):
         yield quantity
         return
     names = {*figures.names, *(baseline.names if baseline and limit.change else ())}

@@ -217,6 +217,26 @@ def test_a_baseline_that_is_not_known_holds_no_change(report: Report) -> None:
     assert not evaluate([parse("write.count > +10%")], new, old).violations
 
 
+@pytest.mark.parametrize("limit", ["write.count > +5", "write.count > +50%"])
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (15, None),
+        (16, "write.count is 16, in the baseline 10 to 12: 2 calls were lost"),
+        (17, "write.count is 17, in the baseline 10 to 12: 2 calls were lost"),
+        (19, "write.count is 19, 10 in the baseline, over the limit of "),
+    ],
+)
+def test_a_baseline_that_is_a_range_makes_the_limit_one(
+    report: Report, limit: str, count: int, said: str | None
+) -> None:
+    old = ReportFigures(replace(report, lost=2))
+    new = ReportFigures(replace(report, calls=(Call("write", "syscall", "x86_64", count),)))
+    found = [violation.text for violation in evaluate([parse(limit)], new, old).violations]
+    assert [text.startswith(said) for text in found if said] == ([True] if said else [])
+    assert len(found) == bool(said)
+
+
 def test_new_calls_may_be_among_what_was_lost_or_not_counted(report: Report) -> None:
     old = ReportFigures(report)
     limits = [parse("new_calls > 0")]

@@ -216,6 +216,8 @@ def test_a_pattern_finds_a_call_that_only_the_baseline_has(goapp: Report) -> Non
     old, new = calling(goapp, called("fsync", 5)), calling(goapp, called("read", 5))
     found = violations(new, "*.count < -1", baseline=old)
     assert [text.split(",")[0] for text in found] == ["fsync.count is 0"]
+    # what is no change has no baseline
+    assert violations(new, "*.count < 1", baseline=old) == []
 
 
 def test_new_calls_are_those_that_the_baseline_does_not_make(goapp: Report) -> None:
