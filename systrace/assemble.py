@@ -40,7 +40,7 @@ _CLOCKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a report says besides counters; ``warnings`` are those of the session.
+    """What a report says besides counters; ``warnings``, ``incomplete`` are those of the session.
 
     ``vdso_ns`` gives the cost in ns of one call that the vDSO serves, by name and clock id.
     """
@@ -56,6 +56,7 @@ class Facts:
     with_times: bool = True
     vdso_ns: Callable[[str, int], float | None] | None = None
     longest_stop_ns: int | None = None
+    incomplete: frozenset[str] = frozenset()
 
 
 def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
@@ -83,6 +84,8 @@ def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
         selected=facts.selection is not None,
         longest_stop_ns=facts.longest_stop_ns,
         since_ns=None if since_ns is None else max(0, since_ns - facts.started_ns),
+        selection=facts.selection,
+        incomplete=tuple(sorted(facts.incomplete | _incomplete(tally))),
     )
 
 
@@ -201,6 +204,12 @@ def _percentile(  # noqa: PLR0913, PLR0917 - a sum over all of them
             first, end = bounds[index]
             return min(max((first + end - 1) // 2, low), high)
     return high
+
+
+def _incomplete(tally: Tally) -> set[str]:
+    """Name what is missing and is no number of calls, which ``lost`` would hold."""
+    missing = {Total.LOST_TASKS: "threads", Total.LOST_ERRORS: "errors"}
+    return {name for total, name in missing.items() if tally.totals[total]}
 
 
 def _warnings(tally: Tally) -> list[str]:

@@ -11,6 +11,7 @@ from difflib import get_close_matches
 from typing import Literal
 
 from systrace import syscalls
+from systrace.options import Selection
 
 SCHEMA = "systrace.report/1"
 
@@ -149,8 +150,11 @@ class Report:
 
     ``started`` is UTC, RFC 3339. ``threads`` counts every thread that ran, ``processes`` every
     process. ``lost`` is by how much the counts may be too low. ``selected`` says that a
-    selection (``-e``) left calls out on purpose. ``longest_stop_ns`` is for how long, at most,
-    systrace held a thread of a process that it attached to; None where it held none.
+    selection (``-e``) left calls out on purpose; ``selection`` which, where that is known.
+    ``incomplete`` names what was not counted to the last call, for reasons that ``warnings`` give:
+    ``vdso`` and ``vdso NAME`` (of some program), ``threads`` (all calls of some), ``errors``; and
+    ``unknown`` where an old report has warnings and does not say. ``longest_stop_ns`` is for how
+    long, at most, systrace held a thread of a process that it attached to; None where it held none.
     ``since_ns`` is where an interval report (``-i``) begins, from the start of the run on; None
     for a report of everything from the start on.
     """
@@ -170,6 +174,8 @@ class Report:
     selected: bool = False
     longest_stop_ns: int | None = None
     since_ns: int | None = None
+    selection: Selection | None = None
+    incomplete: tuple[str, ...] = ()
 
     def ring_calls(self, ring: Ring) -> int:
         """Calls that were served in this ring."""

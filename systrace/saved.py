@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from systrace.errors import InputError
 from systrace.fields import Fields, shown
+from systrace.options import Selection
 from systrace.report import (
     RING,
     SCHEMA,
@@ -90,6 +91,8 @@ def from_document(document: Any) -> Report:
         selected=whole.flag("selected"),
         longest_stop_ns=whole.number_or_none("longest_stop_ns"),
         since_ns=whole.number_or_none("since_ns"),
+        selection=_selection(whole.child("selection")) if whole.has("selection") else None,
+        incomplete=_incomplete(whole),
     )
 
 
@@ -158,6 +161,17 @@ def _exit(row: Fields) -> Exit:
         return Exit(code=code, signal=signal_number(row.text("signal")))
     except ValueError:
         row.refuse("signal", "the name of a signal")
+
+
+def _selection(row: Fields) -> Selection:
+    return Selection(frozenset(row.texts("names")), negated=row.flag("negated"))
+
+
+def _incomplete(whole: Fields) -> tuple[str, ...]:
+    if whole.has("incomplete"):
+        return whole.texts("incomplete")
+    # Of 0.1.0: only its warnings tell, in words.
+    return ("unknown",) if whole.texts("warnings") else ()
 
 
 def _machine(row: Fields) -> Machine:

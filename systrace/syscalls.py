@@ -101,6 +101,12 @@ def unnamed_number(name: str) -> int | None:
     return int(match[1]) if match and len(name) < 30 else None
 
 
+def is_unnamed(name: str) -> bool:
+    """Whether rows may have this name, ``syscall_9999``, for no ABI has another for the number."""
+    number = unnamed_number(name)
+    return number is not None and any(_names(abi).get(number) is None for abi in ABIS)
+
+
 def errno_name(number: int) -> str:
     """Name a positive errno, ``ENOENT``; ``errno 4095`` where it has no name."""
     return _errnos().get(number, f"errno {number}")

@@ -111,15 +111,25 @@ class Watch:
         return replace(tally, rows=rows, entries=self._vdso.read(), processes=processes)
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
-        warnings = self._vdso.warnings()
+        warnings, incomplete = self._vdso.warnings(), self._vdso.incomplete()
         status = self._target.status
         if self._target.over:
-            warnings += self._checks(tally)
-        facts = replace(self.facts, exit=exit_of(status), warnings=tuple(warnings))
+            checks, doubtful = self._checks(tally)
+            warnings += checks
+            incomplete |= doubtful
+        facts = replace(
+            self.facts,
+            exit=exit_of(status),
+            warnings=tuple(warnings),
+            incomplete=frozenset(incomplete),
+        )
         return assemble.report(tally, facts, since_ns)
 
-    def _checks(self, tally: Tally) -> list[str]:
-        """Hold the ways of counting against each other, once all is over."""
+    def _checks(self, tally: Tally) -> tuple[list[str], set[str]]:
+        """Hold the ways of counting against each other, once all is over.
+
+        Returns warnings, and what is incomplete.
+        """
         disagreement = self._vdso.disagreement()
         warnings = [disagreement] if disagreement else []
         missed = tally.totals[Total.EXECS] + 1 - self._target.images if self._vdso.follows else 0
@@ -136,7 +146,8 @@ class Watch:
         if (self._vdso.uncounted or missed > 0) and tally.entries and fallbacks:
             # whose fallbacks they were is not known: all are taken off the entries
             warnings.append(f"vdso rows may be too low by up to {fallbacks:,}, for the same reason")
-        return warnings
+        doubtful = {"vdso"} if disagreement or (missed > 0 and self._target.images) else set[str]()
+        return warnings, doubtful
 
     def _interval(self, now: Tally, before: Tally | None) -> Report:
         if before is None:

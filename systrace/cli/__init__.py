@@ -19,6 +19,8 @@ VERBS: Mapping[str, str] = {
     "attach": "Count what already runs.",
     "compare": "Hold two reports, or two commands, against each other.",
     "show": "Render a saved report again.",
+    "budget": "Write a budget of calls from saved reports.",
+    "check": "Hold a saved report against a budget.",
 }
 
 # The others end with what their target ended with, or 125 to 127; these with 0, 1 or this.
@@ -31,6 +33,7 @@ Examples:
   sudo systrace run -o report.json ./goapp   and a file to keep
   sudo systrace attach -d 10 nginx           what runs already, for 10 s
   systrace compare before.json after.json    what changed, in which ring
+  sudo systrace run --budget budget.toml ./goapp
 
 systrace VERB --help has the options of a verb.
 """

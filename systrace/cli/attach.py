@@ -17,8 +17,8 @@ All threads are counted, and those and the children that they start later. vDSO 
 by a jump that is patched into each vDSO function of the running process and taken out in the end;
 two pages that they need stay mapped. --vdso breakpoint and --vdso off change nothing in it.
 
-systrace ends with 0 after the duration, Ctrl-C, or the end of the processes; with 125 when it
-cannot attach. Ctrl-C never reaches them.
+systrace ends with 0 after the duration, Ctrl-C, or the end of the processes; with 1 where a limit
+does not hold; with 125 when it cannot attach. Ctrl-C never reaches them.
 """
 
 
@@ -40,6 +40,8 @@ cannot attach. Ctrl-C never reaches them.
 @options.sort()
 @options.top()
 @options.interval()
+@options.fail_if()
+@options.budget()
 @click.argument("processes", nargs=-1, metavar="PID|NAME...")
 @click.pass_context
 def attach(context: click.Context, /, **asked: Any) -> None:
@@ -48,9 +50,11 @@ def attach(context: click.Context, /, **asked: Any) -> None:
     A name means every process with that name, or started from a file of that name.
     """
     # Here, so that --help loads none of it.
-    from systrace.cli import attaching  # noqa: PLC0415
+    from systrace.cli import attaching, limits  # noqa: PLC0415
 
     arguments: tuple[str, ...] = context.obj
     attaching.require_privilege(arguments)
+    held = limits.before(asked, attaching.traced(asked))
     wanted, presentation = attaching.parse(asked)
-    attaching.end(attaching.trace(wanted, presentation))
+    observed = attaching.trace(wanted, presentation)
+    attaching.end(observed, held, quiet=presentation.quiet)

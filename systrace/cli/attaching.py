@@ -2,14 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from systrace import attach, launcher, privilege
-from systrace.cli import streams, tracing
+from systrace.cli import limits, streams, tracing
 from systrace.cli.presentation import Observed, Presentation
 from systrace.errors import OutputError, UsageError
 from systrace.options import AttachOptions, Snapshots, TraceOptions
 from systrace.target.find import Found, find
+
+if TYPE_CHECKING:
+    # A run without limits does without their modules.
+    from systrace.limits.grammar import Limit
 
 _LISTED = 8
 
@@ -37,16 +41,21 @@ def parse(asked: Mapping[str, Any]) -> tuple[AttachOptions, Presentation]:
     _list(found)
     wanted = AttachOptions(
         pids=tuple(process.pid for process in found),
-        trace=TraceOptions(
-            vdso=asked["vdso"],
-            counts_only=asked["counts_only"],
-            selection=tracing.selected(asked["expressions"]),
-            follow=asked["follow"],
-            per_process=asked["per_process"],
-        ),
+        trace=traced(asked),
         snapshots=Snapshots(interval_s=asked["interval"], duration_s=asked["duration"]),
     )
     return wanted, tracing.presentation(asked)
+
+
+def traced(asked: Mapping[str, Any]) -> TraceOptions:
+    """Take those of the options that say what is counted, and how. Raises UsageError."""
+    return TraceOptions(
+        vdso=asked["vdso"],
+        counts_only=asked["counts_only"],
+        selection=tracing.selected(asked["expressions"]),
+        follow=asked["follow"],
+        per_process=asked["per_process"],
+    )
 
 
 def _list(found: Sequence[Found]) -> None:
@@ -70,9 +79,12 @@ def trace(wanted: AttachOptions, presentation: Presentation) -> Observed:
     )
 
 
-def end(observed: Observed) -> None:
-    """End with 0; where a report was lost, with 125."""
+def end(observed: Observed, held: Sequence["Limit"], *, quiet: bool) -> None:
+    """End with 0; where a report was lost, with 125; where a limit does not hold, with 1."""
     for failure in observed.failures:
         streams.say(str(failure))
+    violated = limits.violated(held, observed.report, quiet=quiet)
     if observed.failures:
         raise SystemExit(OutputError.exit_status)
+    if violated:
+        raise SystemExit(limits.VIOLATED)

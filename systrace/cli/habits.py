@@ -19,8 +19,10 @@ _EXAMPLE_PID = "1234"
 _EXAMPLE_COMMANDS = ("ls /usr/bin", "ls -l /usr/bin")
 _EXAMPLES = {
     "attach": (_EXAMPLE_PID,),
-    "show": ("report.json",),
+    "budget": ("report.json",),
+    "check": ("report.json",),
     "compare": ("before.json", "after.json"),
+    "show": ("report.json",),
 }
 _NEEDS = {"show": "a saved report"}
 _FORMATS = {(wanted,) for wanted in FORMATS}
@@ -28,6 +30,17 @@ _FORMATS = {(wanted,) for wanted in FORMATS}
 _ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
 _FOLLOWS = "-f follows children; a format is asked for with -F:"
 _PID = ("-p", "--pid", "--attach")
+# What options without a type of their own take.
+_SAMPLES = {
+    "baseline": "old.json",
+    "budgets": "budget.toml",
+    "expressions": "openat,%network",
+    "fail_if": "ring0_calls > 400",
+    "output": "budget.toml",
+    "outputs": "report.json",
+    "pids": _EXAMPLE_PID,
+    "user": "root",
+}
 
 
 def correct(error: click.UsageError, command: click.Command, verb: str, rest: Sequence[str]) -> str:
@@ -247,13 +260,10 @@ def _takes(option: click.Option) -> str:
 
 def _sample(option: click.Option | None, near: str = "") -> str:
     """Find a value that this option accepts, the nearest to what was typed."""
-    if option is None or option.name == "outputs":
-        return "report.json"
-    if option.name == "pids":
-        return _EXAMPLE_PID
+    name = "outputs" if option is None else option.name or ""
+    if option is None or name in _SAMPLES:
+        return _SAMPLES[name]
     if isinstance(option.type, click.Choice):
         choices = [str(choice) for choice in option.type.choices]
         return (get_close_matches(near, choices, n=1) or choices)[0]
-    # -e is the only one left without a type of its own but for -u.
-    fallback = "root" if option.name == "user" else "openat,%network"
-    return str(getattr(option.type, "example", fallback))
+    return str(getattr(option.type, "example", near))

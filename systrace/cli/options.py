@@ -60,6 +60,20 @@ class Duration(_ParamType):
         return seconds
 
 
+class HeadRoom(_ParamType):
+    """How many times the spread: ``5``, ``2.5``, 0 or more; as typed, for it is exact."""
+
+    name = "factor"
+    takes = "a number, 0 or more, such as 5 or 2.5"
+    example = "5"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check the number; click.BadParameter for anything else."""
+        if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4})?", value):
+            self.fail(f"{value!r} is not {self.takes}", param, ctx)
+        return str(value)
+
+
 class Rows(_ParamType):
     """How many rows: 1 or more."""
 
@@ -303,4 +317,60 @@ def unchanged() -> _Decorator:
     """``--all``."""
     return click.option(
         "--all", "unchanged", is_flag=True, help="Show the rows that did not change, too."
+    )
+
+
+def fail_if() -> _Decorator:
+    """``--fail-if EXPR``, as often as wanted."""
+    return click.option(
+        "--fail-if",
+        "fail_if",
+        metavar="EXPR",
+        multiple=True,
+        help="End with 1 if this is true, as in 'ring0_calls > 400', 'openat.count > 38', "
+        "'*.filtered > 0' or 'write.p99 > 2ms'. May be given more than once.",
+    )
+
+
+def budget() -> _Decorator:
+    """``--budget FILE``, as often as wanted."""
+    return click.option(
+        "--budget",
+        "budgets",
+        metavar="FILE",
+        multiple=True,
+        help="End with 1 if a limit of this budget does not hold. May be given more than once.",
+    )
+
+
+def baseline() -> _Decorator:
+    """``--baseline OLD.json``."""
+    return click.option(
+        "--baseline",
+        metavar="OLD.json",
+        help="The report that changes are counted from, for limits such as 'openat.count > +5%' "
+        "and 'new_calls > 0'.",
+    )
+
+
+def head_room() -> _Decorator:
+    """``--head-room FACTOR``."""
+    return click.option(
+        "--head-room",
+        type=HeadRoom(),
+        metavar="FACTOR",
+        default="5",
+        help="How many times their spread the limits of figures that differ from report to report "
+        "lie above the largest; 5 is the default.",
+    )
+
+
+def budget_output() -> _Decorator:
+    """``-o/--output FILE``, once."""
+    return click.option(
+        "-o",
+        "--output",
+        "output",
+        metavar="FILE",
+        help="Write the budget to FILE, whole or not at all; standard output is the default.",
     )

@@ -11,7 +11,7 @@ from systrace.output import write_all
 STDOUT, STDERR = 1, 2
 _WIDTH = 80
 # Nobody reads it: closed by our caller, or the other end of the pipe has gone.
-_NO_READER = (errno.EBADF, errno.EPIPE)
+NO_READER = (errno.EBADF, errno.EPIPE)
 
 
 def hold_closed() -> None:
@@ -46,7 +46,7 @@ def show(text: str) -> None:
     try:
         write_all(STDERR, text.encode(errors="backslashreplace"))
     except OSError as error:
-        if error.errno not in _NO_READER:
+        if error.errno not in NO_READER:
             raise OutputError(f"cannot write standard error: {error.strerror}") from error
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from systrace import privilege, session
-from systrace.cli import ending, habits, streams
+from systrace.cli import ending, habits, limits, streams
 from systrace.cli.line import split
 from systrace.cli.live import Live
 from systrace.cli.presentation import Observed, Presentation, present
@@ -22,6 +22,10 @@ from systrace.options import (
 from systrace.output import opened
 from systrace.target import user
 from systrace.watch import Snapshot
+
+if TYPE_CHECKING:
+    # A run without limits does without their modules.
+    from systrace.limits.grammar import Limit
 
 _PROGRESS_S = 1.0
 
@@ -94,12 +98,19 @@ def observe(how: Presentation, begin: Callable[[float | None], Iterator[Snapshot
         return present(begin(progress_s), how, outputs, live)
 
 
-def end(observed: Observed) -> NoReturn:
-    """End as the target ended; where it succeeded and a report was lost, with 125."""
+def end(observed: Observed, held: Sequence["Limit"], *, quiet: bool) -> NoReturn:
+    """End as the target ended.
+
+    Where it succeeded and a report was lost, with 125; and where a limit does not hold, with 1.
+    """
     for failure in observed.failures:
         streams.say(str(failure))
-    if observed.failures and observed.report.exit.code == 0:
-        raise SystemExit(OutputError.exit_status)
+    violated = limits.violated(held, observed.report, quiet=quiet)
+    if observed.report.exit.code == 0:
+        if observed.failures:
+            raise SystemExit(OutputError.exit_status)
+        if violated:
+            raise SystemExit(limits.VIOLATED)
     ending.as_target(observed.report.exit)
 
 

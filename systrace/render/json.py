@@ -56,8 +56,16 @@ def to_document(report: Report) -> dict[str, Any]:
         "processes": [_process(process) for process in report.processes],
         "warnings": list(report.warnings),
     }
+    # Beside every warning: without this, a reader would have to know what its words mean.
+    if report.warnings or report.incomplete:
+        document["incomplete"] = list(report.incomplete)
     if report.selected:
         document["selected"] = True
+    if report.selection is not None:
+        document["selection"] = {
+            "names": sorted(report.selection.names),
+            "negated": report.selection.negated,
+        }
     if report.longest_stop_ns is not None:
         document["longest_stop_ns"] = report.longest_stop_ns
     if report.since_ns is not None:

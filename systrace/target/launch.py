@@ -20,6 +20,7 @@ from systrace.target.user import Identity, drop
 
 _ENVIRON: Final = Path("/proc/self/environ")
 _IGNORED: Final = b"SYSTRACE_SIGIGN"
+_ENDING_S: Final = 0.2
 # Python ignores these from its start, whatever they were before
 _PYTHON_IGNORES: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
@@ -101,8 +102,20 @@ class Held:
         except ProcessLookupError:
             pass  # killed already: start() finds out how
         except OSError as error:
+            # EPERM, too, of one that is on its way out
+            if self._is_ending():
+                return
             self.abandon()
             raise SystraceError(f"cannot trace the command: {error.strerror}") from error
+
+    def _is_ending(self) -> bool:
+        """Whether it ends without our doing, now or very soon."""
+        end = time.monotonic() + _ENDING_S
+        while time.monotonic() < end:
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+                return True
+            time.sleep(_ENDING_S / 100)
+        return False
 
     def start(self) -> int | None:
         """Let the child exec; it then stands at the exec's exit, before its first instruction.

@@ -256,6 +256,13 @@ class VdsoCount:
         """How many programs had vDSO calls that nothing counted."""
         return self._uncounted.total()
 
+    def incomplete(self) -> set[str]:
+        """Return what was not counted, as ``Report.incomplete`` names it."""
+        names = list(self._plan.refused) if self._plan is not None else []
+        if self._breakpoints is not None:
+            names += self._breakpoints.left_out
+        return {f"vdso {name}" for name in names} | ({"vdso"} if self._uncounted else set())
+
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""
         warnings = []

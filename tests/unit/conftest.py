@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from systrace.options import Selection
 from systrace.report import (
     RING,
     Bucket,
@@ -242,6 +243,8 @@ REPORTS = st.builds(
     selected=st.booleans(),
     longest_stop_ns=st.none() | _NS,
     since_ns=st.none() | _NS,
+    selection=st.none() | st.builds(Selection, st.frozensets(_NAMES, max_size=3), st.booleans()),
+    incomplete=st.lists(st.sampled_from(["vdso", "vdso getcpu", "threads"]), max_size=2).map(tuple),
 )
 
 

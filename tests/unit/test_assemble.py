@@ -83,6 +83,16 @@ def test_an_interval_knows_where_it_begins() -> None:
     assert assemble.report(replace(counted, at_ns=30), began, since_ns=12).elapsed_ns == 18
 
 
+def test_what_is_missing_and_no_number_of_calls_is_named() -> None:
+    found = tally({}, Entries(), {})
+    assert assemble.report(found, facts()).incomplete == ()
+    for total, name in ((Total.LOST_TASKS, "threads"), (Total.LOST_ERRORS, "errors")):
+        lost = replace(found, totals={**found.totals, total: 1})
+        session = replace(facts(), incomplete=frozenset({"vdso getcpu"}))
+        assert set(assemble.report(lost, session).incomplete) == {name, "vdso getcpu"}
+        assert assemble.report(lost, session).warnings
+
+
 def test_the_buckets_touch_and_are_an_eighth_wide_at_most() -> None:
     end = 0
     for index in range(HIST_BUCKETS):

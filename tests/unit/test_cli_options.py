@@ -143,7 +143,13 @@ def test_version_names_itself() -> None:
     assert python("-m", "systrace", "--version").stdout == f"systrace {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"], ["show", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        *([verb, "--help"] for verb in ("run", "attach", "check", "budget", "compare", "show")),
+    ],
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys, atexit\nfrom systrace.cli import main\n"
@@ -151,9 +157,18 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     )
     loaded = set(python("-c", code).stderr.split())
     ours = {name for name in loaded if name.startswith("systrace")}
-    allowed = "", ".cli", ".cli.options", ".cli.run", ".cli.show", ".errors", ".options"
+    verb = f".cli.{arguments[0]}"
+    allowed = "", ".cli", ".cli.options", verb, ".errors", ".options"
     assert ours <= {f"systrace{name}" for name in allowed}
-    assert not loaded & {"psutil", "tabulate", "elftools", "iced_x86", "ctypes", "bcc", "pwd"}
+    heavy = {"psutil", "tabulate", "elftools", "iced_x86", "ctypes", "bcc", "pwd", "tomllib"}
+    assert not loaded & heavy
+
+
+def test_a_run_without_limits_does_without_their_modules() -> None:
+    code = "import sys, systrace.cli.tracing, systrace.cli.limits\nprint(*sys.modules)"
+    loaded = set(python("-c", code).stdout.split())
+    assert not {name for name in loaded if name.startswith(("systrace.limits", "systrace.budget"))}
+    assert "systrace.cli.limits" in loaded
 
 
 def test_help_for_a_reader_who_has_left_is_no_error() -> None:

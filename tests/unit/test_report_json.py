@@ -110,6 +110,14 @@ def test_the_document_has_the_shape_of_the_design(goapp: Report) -> None:
     ]
 
 
+def test_an_old_report_with_warnings_does_not_pass_for_complete(goapp: Report) -> None:
+    document = to_document(replace(goapp, warnings=("something was not counted",)))
+    assert from_document(document).incomplete == ()
+    del document["incomplete"]
+    assert from_document(document).incomplete == ("unknown",)
+    assert from_document({**document, "warnings": []}).incomplete == ()
+
+
 def test_rows_without_times_have_no_keys_for_them(goapp: Report) -> None:
     calls = (Call("getpid", "vdso", "x86_64", 1), Call("read", "syscall", "x86_64", 1))
     rows = to_document(replace(goapp, calls=calls))["calls"]
