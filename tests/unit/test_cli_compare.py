@@ -2,8 +2,6 @@
 
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
@@ -17,7 +15,7 @@ from systrace.render import json as report_json
 from systrace.report import Call
 
 from .conftest import GOAPP
-from .test_cli_run import FAKE, environment
+from .test_cli_run import FAKE, environment, on_a_terminal
 
 NO_PRIVILEGE = "import sys; from systrace.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -226,36 +224,24 @@ def test_a_signal_ends_it_whatever_the_command_made_of_it(name: str, tmp_path: P
     assert list(tmp_path.iterdir()) == [log]
 
 
-def on_a_terminal(*arguments: str) -> str:
+def at_a_terminal(*arguments: str) -> str:
     """What appears on a terminal that is standard error; standard output is not."""
-    command = ["sh", "-c", '"$@" >/dev/null', "sh", sys.executable, str(FAKE), "compare"]
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execvpe("sh", [*command, *arguments], environment(TERM="xterm"))  # noqa: S606
-    shown = b""
-    while select.select([terminal], (), (), 20)[0]:
-        try:
-            data = os.read(terminal, 4096)
-        except OSError:
-            break
-        if not data:
-            break
-        shown += data
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    return shown.decode()
+    redirected = ">/dev/null"
+    shown, status = on_a_terminal("compare", *arguments, shell=redirected, fake=())  # noqa: S604
+    assert status == 0
+    return shown
 
 
 def test_a_bar_shows_how_far_it_is() -> None:
-    shown = on_a_terminal("-r", "2", "true", "true")
+    shown = at_a_terminal("-r", "2", "true", "true")
     assert "  0%" in shown
     assert "100%" in shown
 
 
 @pytest.mark.parametrize("option", ["-q", "--show-output"])
 def test_there_is_no_bar_where_it_would_be_in_the_way(option: str) -> None:
-    assert on_a_terminal("-r", "2", option, "true", "true") == ""
+    assert at_a_terminal("-r", "2", option, "true", "true") == ""
 
 
 def test_there_is_no_bar_for_reports(saved: Sequence[str]) -> None:
-    assert on_a_terminal(*saved) == ""
+    assert at_a_terminal(*saved) == ""
