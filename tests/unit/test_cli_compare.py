@@ -226,7 +226,8 @@ def test_a_signal_ends_it_whatever_the_command_made_of_it(name: str, tmp_path: P
 
 def at_a_terminal(*arguments: str) -> str:
     """What appears on a terminal that is standard error; standard output is not."""
-    shown, status = on_a_terminal("compare", *arguments, shell=">/dev/null", fake=())  # noqa: S604
+    redirected = ">/dev/null"
+    shown, status = on_a_terminal("compare", *arguments, shell=redirected, fake=())  # noqa: S604
     assert status == 0
     return shown
 
