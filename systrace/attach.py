@@ -8,7 +8,7 @@ from typing import Final
 
 from systrace import descriptors, machine, probe
 from systrace.assemble import Facts
-from systrace.counting import Counting
+from systrace.counting import Counting, prepare
 from systrace.options import AttachOptions
 from systrace.report import Probes
 from systrace.target.attached import AWAITED, Attached
@@ -34,8 +34,10 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
         target = stack.enter_context(Attached(found, options.snapshots.duration_s))
         vdso = LiveVdso(options.trace.vdso, announce, per_process=options.trace.per_process)
         stack.enter_context(vdso)
+        build = prepare(options.trace, probe.SEEDING)
+        stack.callback(build.close)
         image = vdso.load()
-        counting = stack.enter_context(Counting(options.trace, image, probe.SEEDING))
+        counting = stack.enter_context(Counting(options.trace, image, build))
         seeds = counting.await_seeds(vdso.secret)
         stack.callback(seeds.close)
         stack.callback(vdso.let_go)

@@ -1,8 +1,9 @@
-"""bpf(2), the part that systrace uses after its programs are compiled: maps, links, counters.
+"""bpf(2), all that systrace needs once its programs are compiled: maps, programs, links.
 
 Every call raises OSError with the kernel's errno. Attribute layouts: include/uapi/linux/bpf.h.
 """
 
+import contextlib
 import ctypes
 import errno
 import os
@@ -10,7 +11,7 @@ import struct
 from collections.abc import Iterator as Entries
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 _NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 
@@ -29,10 +30,16 @@ _ITER_CREATE = 33
 
 _BATCH_ENTRIES = 16384  # at once; more than any bucket of a hash can hold
 
-_TYPE_TRACING = 26
-_ATTACH_ITERATOR = 28  # BPF_TRACE_ITER
+KPROBE = 2  # enum bpf_prog_type; uprobes are of this one too
+PERF_EVENT = 7
+RAW_TRACEPOINT = 17
+TRACING = 26
+ATTACH_ITERATOR = 28  # BPF_TRACE_ITER, enum bpf_attach_type
+
+INSTRUCTION_BYTES = 8
 _LICENCE = b"Dual MIT/GPL"  # as in the sources, for the helpers that want it
-_INSTRUCTION_BYTES = 8
+_NAME_BYTES = 16
+_LOG_BYTES = 1 << 20
 
 _PROG_INFO_BYTES = 216  # struct bpf_prog_info up to and with recursion_misses (Linux 5.12)
 _RECURSION_MISSES = 208
@@ -42,6 +49,25 @@ _libc.syscall.restype = ctypes.c_long
 
 Key = TypeVar("Key", bound=Any)  # a ctypes scalar or structure
 Value = TypeVar("Value", bound=Any)
+
+
+class MapLayout(NamedTuple):
+    """A map to be: kind (enum bpf_map_type), sizes of keys and values, how many, and flags."""
+
+    name: str
+    kind: int
+    key_bytes: int
+    value_bytes: int
+    entries: int
+    flags: int
+
+
+class LoadError(OSError):
+    """The kernel refused a program; the third argument is what the verifier wrote."""
+
+    def __init__(self, number: int | None, text: str | None, log: str) -> None:
+        super().__init__(number, text)
+        self.log = log
 
 
 class _Batch(ctypes.Structure):
@@ -189,6 +215,66 @@ def probe() -> None:
     os.close(_bpf(_MAP_CREATE, struct.pack("=IIII", array, key_bytes, value_bytes, entries)))
 
 
+def create_map(layout: MapLayout) -> int:
+    """Make a map; closing the returned descriptor lets go of it."""
+    name = layout.name.encode("ascii")[: _NAME_BYTES - 1]
+    return _bpf(
+        _MAP_CREATE,
+        struct.pack(
+            f"=IIIII8x{_NAME_BYTES}s",
+            layout.kind,
+            layout.key_bytes,
+            layout.value_bytes,
+            layout.entries,
+            layout.flags,
+            name,
+        ),
+    )
+
+
+def load_program(
+    name: str, kind: int, instructions: bytes, attach_kind: int = 0, attach_id: int = 0
+) -> int:
+    """Load a program; closing the returned descriptor unloads it.
+
+    ``attach_id`` is the BTF id of what a program of kind TRACING is for. Raises LoadError.
+    """
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    licence = ctypes.create_string_buffer(_LICENCE)
+    log = ctypes.create_string_buffer(0)
+
+    def load() -> int:
+        return _bpf(
+            _PROG_LOAD,
+            struct.pack(
+                f"=IIQQIIQ8x{_NAME_BYTES}s4xI36xI8x",
+                kind,
+                len(instructions) // INSTRUCTION_BYTES,
+                ctypes.addressof(code),
+                ctypes.addressof(licence),
+                1 if len(log) else 0,
+                len(log),
+                ctypes.addressof(log) if len(log) else 0,
+                name.encode("ascii")[: _NAME_BYTES - 1],
+                attach_kind,
+                attach_id,
+            ),
+        )
+
+    try:
+        return load()
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            raise
+        # once more, for the verifier's words
+        log = ctypes.create_string_buffer(_LOG_BYTES)
+        with contextlib.suppress(OSError):
+            return load()
+        raise LoadError(
+            error.errno, error.strerror, log.value.decode("utf-8", "replace")
+        ) from error
+
+
 def open_raw_tracepoint(name: str, program_fd: int) -> int:
     """Attach a program; closing the returned descriptor detaches it."""
     text = ctypes.create_string_buffer(name.encode("ascii"))
@@ -206,26 +292,13 @@ def recursion_misses(program_fd: int) -> int:
 class Iterator:
     """A program that the kernel runs for every task of our pid namespace, when we say so."""
 
-    def __init__(self, instructions: bytes, target: int) -> None:
-        """Load it; ``target`` is the BTF id of what is iterated over. Raises OSError."""
-        code = ctypes.create_string_buffer(instructions, len(instructions))
-        licence = ctypes.create_string_buffer(_LICENCE)
-        program = _bpf(
-            _PROG_LOAD,
-            struct.pack(
-                "=IIQQ44xI36xI8x",
-                _TYPE_TRACING,
-                len(instructions) // _INSTRUCTION_BYTES,
-                ctypes.addressof(code),
-                ctypes.addressof(licence),
-                _ATTACH_ITERATOR,
-                target,
-            ),
-        )
+    def __init__(self, program_fd: int) -> None:
+        """Take over the program, which is loaded for an iterator. Raises OSError."""
         try:
-            self._link = _bpf(_LINK_CREATE, struct.pack("=IIII", program, 0, _ATTACH_ITERATOR, 0))
+            attributes = struct.pack("=IIII", program_fd, 0, ATTACH_ITERATOR, 0)
+            self._link = _bpf(_LINK_CREATE, attributes)
         finally:
-            os.close(program)
+            os.close(program_fd)
 
     def run(self) -> None:
         """Run it once, for all tasks."""

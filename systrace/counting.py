@@ -2,17 +2,18 @@
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from systrace import machine, probe
+from systrace import kernel, machine, probe
 from systrace.counters import Counters
 from systrace.layout import REF_SKIP, Config
+from systrace.links import Links
 from systrace.options import TraceOptions
 from systrace.seeds import Seeds
 from systrace.tally import Tally
-from systrace.vdso.image import Image
+from systrace.vdso.image import Image, own_bytes
 
 _TRACEPOINTS: Final = {
     "on_newtask": "task_newtask",
@@ -28,46 +29,44 @@ _MOST_PROCESSES: Final = 32768  # alive, or ended since the last collection
 _ROWS_A_PROCESS: Final = 16  # kinds of calls and errors, on average over that many
 
 
+def prepare(options: TraceOptions, more: Sequence[str] = ()) -> probe.Build:
+    """Begin to build the programs, with ``more`` sources, in a process of its own if they are new.
+
+    Raises UnsupportedError.
+    """
+    selection = options.selection
+    skip_odd = selection is not None and not selection.admits("syscall_9999")
+    definitions: dict[str, int] = {
+        **kernel.offsets(),
+        "SLOT_BITS": _SLOT_BITS,
+        "SPILL_SIZE": machine.most_threads(_MOST_THREADS),
+        "MAX_PROCESSES": machine.most_threads(_MOST_PROCESSES),
+        "VDSO_SIZE": len(own_bytes() or b""),
+        "FOLLOW": int(options.follow),
+        "ODD_FLAGS": REF_SKIP if skip_odd else 0,
+    }
+    if options.counts_only:
+        definitions["COUNTS_ONLY"] = 1
+    if options.per_process:
+        definitions["PER_PROCESS"] = 1
+        definitions["PROCESS_ROWS"] = definitions["MAX_PROCESSES"] * _ROWS_A_PROCESS
+    return probe.Build((*probe.COUNTING, *more), definitions)
+
+
 class Counting:
     """A context manager; nothing of it is left in the kernel when it is left."""
 
-    def __init__(
-        self,
-        options: TraceOptions,
-        image: Image | None,
-        more: Sequence[str] = (),
-        sizes: Mapping[str, int] | None = None,
-    ) -> None:
-        """Compile, with ``more`` sources, and with ``sizes`` of maps other than this machine's.
-
-        Raises UnsupportedError and PrivilegeError.
-        """
-        selection = options.selection
-        skip_odd = selection is not None and not selection.admits("syscall_9999")
-        definitions: dict[str, int] = {
-            **probe.kernel_offsets(),
-            "SLOT_BITS": _SLOT_BITS,
-            "SPILL_SIZE": machine.most_threads(_MOST_THREADS),
-            "MAX_PROCESSES": machine.most_threads(_MOST_PROCESSES),
-            "VDSO_SIZE": len(image.data) if image else 0,
-            "FOLLOW": int(options.follow),
-            "ODD_FLAGS": REF_SKIP if skip_odd else 0,
-        }
-        if options.counts_only:
-            definitions["COUNTS_ONLY"] = 1
-        if options.per_process:
-            definitions["PER_PROCESS"] = 1
-            definitions["PROCESS_ROWS"] = definitions["MAX_PROCESSES"] * _ROWS_A_PROCESS
-        definitions.update(sizes or {})
-        self._links = probe.Links()
-        self._programs = probe.Programs((*probe.COUNTING, *more), definitions)
+    def __init__(self, options: TraceOptions, image: Image | None, build: probe.Build) -> None:
+        """Load what ``prepare`` began to build. Raises UnsupportedError and PrivilegeError."""
+        self._links = Links()
+        self._programs = probe.Programs(build)
         self._counters = Counters(
             self._programs, tuple(_TRACEPOINTS), per_process=options.per_process
         )
         functions = tuple(function.name for function in image.functions) if image else ()
         # Linux 6.18 turns a uprobe on a nop into this call (arch/x86/kernel/uprobes.c)
         ours = ("uprobe",) if options.vdso == "uprobe" else ()
-        self._counters.select(selection, functions, ours)
+        self._counters.select(options.selection, functions, ours)
 
     def __enter__(self) -> "Counting":
         return self

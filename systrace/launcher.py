@@ -3,7 +3,6 @@
 import os
 import re
 import shlex
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -20,16 +19,22 @@ def path() -> tuple[str, ...]:
     beside = Path(sys.executable).with_name("systrace")
     if os.access(beside, os.X_OK):
         return (str(beside),)
-    if found := shutil.which("systrace"):
+    if found := _which("systrace"):
         return (str(Path(found).absolute()),)
     return (sys.executable, "-m", "systrace")
 
 
 def call(arguments: Iterable[str], environ: Mapping[str, str] = os.environ) -> str:
     """Spell the line to type: ``systrace`` by name where PATH has it, after sudo if it was."""
-    name = ("systrace",) if shutil.which("systrace") else path()
+    name = ("systrace",) if _which("systrace") else path()
     sudo = ("sudo",) if "SUDO_UID" in environ and os.geteuid() == 0 else ()
     return quoted((*sudo, *name, *arguments))
+
+
+def _which(name: str) -> str | None:
+    import shutil  # noqa: PLC0415 - brings three compression libraries along
+
+    return shutil.which(name)
 
 
 def quoted(words: Iterable[str]) -> str:

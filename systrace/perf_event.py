@@ -1,4 +1,4 @@
-"""perf_event_open(2), as far as systrace needs it: breakpoints that run an eBPF program.
+"""perf_event_open(2), as far as systrace needs it: breakpoints and uprobes that run a program.
 
 Every call raises OSError with the kernel's errno. Layouts: include/uapi/linux/perf_event.h.
 """
@@ -7,7 +7,8 @@ import ctypes
 import fcntl
 import os
 import struct
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 _NR_PERF_EVENT_OPEN: Final = {"x86_64": 298, "aarch64": 241}[os.uname().machine]
 _TYPE_BREAKPOINT: Final = 5
@@ -18,8 +19,10 @@ _IOC_ENABLE: Final = 0x2400
 _IOC_DISABLE: Final = 0x2401
 _IOC_SET_BPF: Final = 0x40042408
 
+_ANY_CPU: Final = -1
+_UPROBE_TYPE: Final = Path("/sys/bus/event_source/devices/uprobe/type")
 _ATTR_BYTES: Final = 112  # PERF_ATTR_SIZE_VER5
-_ATTR_FORMAT: Final = "=IIQQQQQIIQQ"  # up to and with bp_len
+_ATTR_FORMAT: Final = "=IIQQQQQIIQQ"  # up to and with bp_len, config2
 _DISABLED: Final = 1 << 0
 _INHERIT: Final = 1 << 1
 _EXCLUDE_KERNEL: Final = 1 << 5
@@ -42,24 +45,49 @@ def open_breakpoint(tid: int, address: int, program_fd: int, *, threads: bool) -
     switches between the two, but not what it remembers of their debug registers, so that a child
     that execs would sometimes find all of them taken.
     """
-    flags = _DISABLED | _EXCLUDE_KERNEL | _EXCLUDE_HV | _REMOVE_ON_EXEC
+    flags = _EXCLUDE_KERNEL | _EXCLUDE_HV | _REMOVE_ON_EXEC
+    flags |= _INHERIT | _INHERIT_THREAD if threads else 0
+    event = _Event(_TYPE_BREAKPOINT, flags, _BREAKPOINT_X, address, _BREAKPOINT_BYTES)
+    return _open(event, tid, _ANY_CPU, program_fd)
+
+
+def open_uprobe(path: str, offset: int, program_fd: int) -> int:
+    """Run a program in every process that reaches this offset of a file; returns a descriptor."""
+    kind = int(_UPROBE_TYPE.read_text(encoding="ascii"))
+    name = ctypes.create_string_buffer(path.encode("ascii"))
+    event = _Event(kind, 0, 0, ctypes.addressof(name), offset)
+    # of no process in particular: the CPU says only where the event is accounted
+    return _open(event, -1, 0, program_fd)
+
+
+class _Event(NamedTuple):
+    """struct perf_event_attr, as far as it is not 0; the last two are unions."""
+
+    kind: int
+    flags: int
+    breakpoint_kind: int
+    config1: int
+    config2: int
+
+
+def _open(event: _Event, tid: int, cpu: int, program_fd: int) -> int:
     packed = struct.pack(
         _ATTR_FORMAT,
-        _TYPE_BREAKPOINT,
+        event.kind,
         _ATTR_BYTES,
         *(0, 1, 0, 0),  # config, sample_period, sample_type, read_format
-        flags | (_INHERIT | _INHERIT_THREAD if threads else 0),
+        event.flags | _DISABLED,
         0,  # wakeup_events
-        _BREAKPOINT_X,
-        address,
-        _BREAKPOINT_BYTES,
+        event.breakpoint_kind,
+        event.config1,
+        event.config2,
     )
     attributes = ctypes.create_string_buffer(packed, _ATTR_BYTES)
     fd: int = _libc.syscall(
         ctypes.c_long(_NR_PERF_EVENT_OPEN),
         attributes,
         ctypes.c_long(tid),
-        ctypes.c_long(-1),  # on any CPU
+        ctypes.c_long(cpu),
         ctypes.c_long(-1),  # of no group
         ctypes.c_long(_FLAG_FD_CLOEXEC),
     )

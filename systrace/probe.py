@@ -1,4 +1,4 @@
-"""The eBPF programs: compiled and loaded by bcc, attached to raw tracepoints.
+"""The eBPF programs: compiled by bcc, or kept from an earlier start; loaded; attached.
 
 The only importer of bcc. PyPI's package of that name is an unrelated library, so the
 distribution's is looked for where distributions put it, from inside any virtual environment.
@@ -7,24 +7,31 @@ distribution's is looked for where distributions put it, from inside any virtual
 import contextlib
 import ctypes
 import errno
-import importlib.util
 import os
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
-from systrace import bpf
-from systrace.btf import KernelTypes
+from systrace import bpf, cache, compiled, kernel
 from systrace.errors import PrivilegeError, UnsupportedError
+
+if TYPE_CHECKING:
+    from systrace import compiler
 
 _BCC_HOMES: Final = (
     "/usr/lib/python3/dist-packages",  # Debian, Ubuntu
     "/usr/lib/python3*/site-packages",  # Fedora, Arch
     "/usr/lib64/python3*/site-packages",
+)
+_LIBBCC_HOMES: Final = (
+    f"/usr/lib/{os.uname().machine}-linux-gnu",  # Debian, Ubuntu
+    "/usr/lib64",
+    "/usr/lib",
+    "/usr/local/lib64",
+    "/usr/local/lib",
 )
 _BCC_INSTALL: Final = (
     "Debian and Ubuntu: apt-get install python3-bpfcc; Fedora: dnf install python3-bcc; "
@@ -33,42 +40,12 @@ _BCC_INSTALL: Final = (
 COUNTING: Final = ("tasks.c", "per_process.c", "syscalls.c", "start.c", "vsyscall.c")
 SEEDING: Final = ("seed.c",)
 
-_RAW_TRACEPOINT: Final = 17  # BPF_PROG_TYPE_RAW_TRACEPOINT
-
-_OFFSETS: Final = {
-    "TASK_STATUS": "task_struct.thread_info.status",
-    "TASK_FLAGS": "task_struct.flags",
-    "TASK_MM": "task_struct.mm",
-    "TASK_EXIT_CODE": "task_struct.exit_code",
-    "TASK_SIGNAL": "task_struct.signal",
-    "SIGNAL_FLAGS": "signal_struct.flags",
-    "SIGNAL_GROUP_EXIT_CODE": "signal_struct.group_exit_code",
-    "TASK_SECCOMP_MODE": "task_struct.seccomp.mode",
-    "TASK_THREAD_PID": "task_struct.thread_pid",
-    "TASK_GROUP_LEADER": "task_struct.group_leader",
-    "TASK_REAL_PARENT": "task_struct.real_parent",
-    "TASK_START_TIME": "task_struct.start_time",
-    "TASK_COMM": "task_struct.comm",
-    "MM_VDSO": "mm_struct.context.vdso",
-    "PID_LEVEL": "pid.level",
-    "PID_NUMBERS": "pid.numbers",
-    "UPID_NR": "upid.nr",
-}
-
 
 def sources() -> Path:
     """Directory of the C sources: in the wheel beside this file, in a checkout at the top."""
     package = Path(__file__).parent
     inside = package / "probes"
     return inside if inside.is_dir() else package.parent / "probes"
-
-
-def kernel_offsets() -> dict[str, int]:
-    """Read the structure offsets that the programs are compiled with from the kernel's BTF."""
-    with KernelTypes() as types:
-        found = {name: types.offset(path) for name, path in _OFFSETS.items()}
-        found["UPID_SIZE"] = types.size("upid")
-    return found
 
 
 def require_bpf() -> None:
@@ -100,6 +77,8 @@ def find_bcc(homes: Sequence[str] = _BCC_HOMES) -> Path:
         for directory in sorted(Path("/").glob(home.lstrip("/"))):
             if (directory / "bcc" / "libbcc.py").is_file():
                 return directory / "bcc"
+    import importlib.util  # noqa: PLC0415 - no start that finds it needs this
+
     wrong = importlib.util.find_spec("bcc")
     if wrong is not None and wrong.origin is not None:
         raise UnsupportedError(
@@ -116,6 +95,8 @@ def import_bcc(directory: Path) -> ModuleType:
     loaded = sys.modules.get("bcc")
     if loaded is not None and loaded.__file__ == str(directory / "__init__.py"):
         return loaded
+    import importlib.util  # noqa: PLC0415 - as above
+
     spec = importlib.util.spec_from_file_location(
         "bcc", directory / "__init__.py", submodule_search_locations=[str(directory)]
     )
@@ -135,82 +116,106 @@ def import_bcc(directory: Path) -> ModuleType:
     return module
 
 
-@contextlib.contextmanager
-def _captured_stderr() -> Iterator[Any]:
-    """Catch what clang writes to descriptor 2, so that a refusal stays two lines."""
-    with tempfile.TemporaryFile() as log:
-        if sys.stderr is not None:  # as Python has it where descriptor 2 was closed
-            sys.stderr.flush()
-        saved = os.dup(2) if _is_open(2) else None
-        os.dup2(log.fileno(), 2)
-        try:
-            yield log
-        finally:
-            if saved is None:
-                os.close(2)
-            else:
-                os.dup2(saved, 2)
-                os.close(saved)
+class Build:
+    """Sources on their way to what the kernel loads: at once where an earlier start kept it.
 
-
-def _is_open(fd: int) -> bool:
-    try:
-        os.fstat(fd)
-    except OSError:
-        return False
-    return True
-
-
-def _first_error(log: Any) -> str:
-    log.seek(0)
-    lines: list[str] = log.read().decode("utf-8", "replace").splitlines()
-    interesting = [line for line in lines if "error" in line.lower() or "R0" in line]
-    return (interesting or lines or ["no message"])[0].strip()
-
-
-class Programs:
-    """Compiled sources: their programs, loaded at first use, and their maps."""
+    Otherwise another process compiles them, until ``result``.
+    """
 
     def __init__(self, files: Sequence[str], definitions: Mapping[str, int]) -> None:
-        """Compile files of ``probes/`` as one; raises UnsupportedError or PrivilegeError.
+        """Begin; raises UnsupportedError without bcc.
 
         bcc gives meaning to maps and programs in its main file only, not in what that includes:
         so the files, one for each concern, are handed to it one after the other.
         """
-        bcc = import_bcc(find_bcc())
-        directory = sources()
-        # bcc is told where the kernel headers are, and trusts nothing else from the environment
-        for name in [name for name in os.environ if name.startswith("BCC_")]:
-            del os.environ[name]
-        os.environ["BCC_KERNEL_SOURCE"] = str(directory / "kernel")
-        flags = [f"-I{directory}", *(f"-D{key}={value}" for key, value in definitions.items())]
-        self._programs: dict[str, int] = {}
-        text = "".join(
-            f'#line 1 "{name}"\n{(directory / name).read_text(encoding="ascii")}' for name in files
+        directory, home = sources(), find_bcc()
+        text = b"".join(
+            b'#line 1 "%s"\n%s' % (name.encode("ascii"), (directory / name).read_bytes())
+            for name in files
         )
-        with _captured_stderr() as log:
-            try:
-                self._module = bcc.BPF(text=text.encode("ascii"), cflags=flags)
-            except Exception as error:  # bcc raises nothing narrower
-                raise _refusal("bcc could not compile the probes", error, log) from error
-        self._lib = bcc.lib
+        self._sources = (
+            text,
+            *(header.read_bytes() for header in sorted(directory.rglob("*.h"))),
+            repr(sorted(definitions.items())).encode(),
+            _version(home),
+            kernel.build(),
+            cache.own_source("probe.py", "compiler.py", "compiled.py"),
+        )
+        self._compiled: compiled.Compiled | None = None
+        self._compilation: compiler.Compilation | None = None
+        kept = cache.read("programs", self._sources)
+        if kept is not None:
+            with contextlib.suppress(ValueError):
+                self._compiled = compiled.decode(kept)
+        if self._compiled is None:
+            from systrace.compiler import Compilation  # noqa: PLC0415 - at a first start only
 
-    def program(self, name: str, kind: int = _RAW_TRACEPOINT) -> int:
+            flags = [f"-I{directory}", *(f"-D{key}={value}" for key, value in definitions.items())]
+            self._compilation = Compilation(
+                text, flags, directory / "kernel", lambda: import_bcc(home).lib
+            )
+
+    def result(self) -> compiled.Compiled:
+        """Wait for what was made of them. Raises UnsupportedError or PrivilegeError."""
+        if self._compilation is not None:
+            self._compiled = self._compilation.result()
+            self._compilation = None
+            cache.write("programs", self._sources, compiled.encode(self._compiled))
+        if self._compiled is None:
+            raise RuntimeError("the build was closed")
+        return self._compiled
+
+    def close(self) -> None:
+        """End the compiler if its result is not wanted any more."""
+        if self._compilation is not None:
+            self._compilation.close()
+            self._compilation = None
+
+
+def _version(home: Path) -> bytes:
+    """Return what changes with bcc: its version, and the library itself."""
+    found = [(home / "version.py").read_bytes()]
+    for directory in _LIBBCC_HOMES:
+        with contextlib.suppress(FileNotFoundError):
+            status = os.stat(f"{directory}/libbcc.so.0")  # noqa: PTH116 - followed
+            found.append(f"{status.st_ino} {status.st_size} {status.st_mtime_ns}".encode())
+    return b"\0".join(found)
+
+
+class Programs:
+    """Compiled sources: their maps, and their programs, loaded at first use."""
+
+    def __init__(self, build: Build) -> None:
+        """Take what was built; raises UnsupportedError or PrivilegeError."""
+        self._compiled = build.result()
+        self._maps: dict[str, int] = {}
+        self._programs: dict[str, int] = {}
+        try:
+            for layout in self._compiled.maps:
+                self._maps[layout.name] = bpf.create_map(layout)
+        except OSError as error:
+            self.close()
+            raise _refusal(f"the kernel refused map {layout.name}", error) from error
+
+    def program(self, name: str, kind: int = bpf.RAW_TRACEPOINT) -> int:
         """Load a program once and return its descriptor, which stays open."""
         if name not in self._programs:
-            with _captured_stderr() as log:
-                try:
-                    self._programs[name] = self._module.load_func(name, kind).fd
-                except Exception as error:  # bcc raises nothing narrower
-                    raise _refusal(f"the kernel refused program {name}", error, log) from error
+            self._programs[name] = self._load(name, kind)
         return self._programs[name]
 
-    def task_iterator(self, name: str) -> "bpf.Iterator":
-        """Load a program that runs for every task; bcc can compile one, and not load it."""
-        with KernelTypes() as types:
-            target = types.function("bpf_iter_task")
+    def _load(self, name: str, kind: int, attach_kind: int = 0, attach_id: int = 0) -> int:
+        instructions = self._compiled.programs[name].linked(tuple(self._maps.values()))
         try:
-            return bpf.Iterator(self._module.dump_func(name.encode("ascii")), target)
+            return bpf.load_program(name, kind, instructions, attach_kind, attach_id)
+        except OSError as error:
+            raise _refusal(f"the kernel refused program {name}", error) from error
+
+    def task_iterator(self, name: str) -> "bpf.Iterator":
+        """Load a program that runs for every task. Raises UnsupportedError."""
+        target = kernel.function_id("bpf_iter_task")
+        program = self._load(name, bpf.TRACING, bpf.ATTACH_ITERATOR, target)
+        try:
+            return bpf.Iterator(program)
         except OSError as error:
             raise UnsupportedError(
                 f"the kernel refused program {name}: {error.strerror}\n"
@@ -219,10 +224,7 @@ class Programs:
 
     def map_fd(self, name: str) -> int:
         """Return a map's descriptor."""
-        fd: int = self._lib.bpf_table_fd(self._module.module, name.encode("ascii"))
-        if fd < 0:
-            raise KeyError(name)
-        return fd
+        return self._maps[name]
 
     def scalars(self, name: str) -> "bpf.Map[ctypes.c_uint32, ctypes.c_uint64]":
         """Return an array of u64."""
@@ -234,7 +236,10 @@ class Programs:
 
     def close(self) -> None:
         """Unload: maps and programs vanish with their last descriptor."""
-        self._module.cleanup()
+        for fd in (*self._programs.values(), *self._maps.values()):
+            os.close(fd)
+        self._programs.clear()
+        self._maps.clear()
 
     def __enter__(self) -> "Programs":
         return self
@@ -248,62 +253,11 @@ class Programs:
         self.close()
 
 
-def _refusal(what: str, error: Exception, log: Any) -> PrivilegeError | UnsupportedError:
-    number = ctypes.get_errno()
-    if "super-user" in str(error):
+def _refusal(what: str, error: OSError) -> PrivilegeError | UnsupportedError:
+    if error.errno == errno.EPERM:
         return PrivilegeError(f"{what}: permission denied; is the kernel locked down?")
-    detail = _first_error(log)
-    if detail == "no message":
-        detail = f"{error} ({os.strerror(number)})"
-    return UnsupportedError(f"{what}: {detail}")
-
-
-class Links:
-    """Programs attached to raw tracepoints, detached together or one by one."""
-
-    def __init__(self) -> None:
-        self._fds: dict[str, int] = {}
-
-    def attach(self, tracepoint: str, program_fd: int, name: str | None = None) -> None:
-        """Attach; raises UnsupportedError if this kernel has no such tracepoint."""
-        try:
-            fd = bpf.open_raw_tracepoint(tracepoint, program_fd)
-        except OSError as error:
-            raise UnsupportedError(
-                f"cannot attach to raw tracepoint {tracepoint}: {error.strerror}\n"
-                "systrace needs a kernel with CONFIG_BPF_EVENTS and CONFIG_FTRACE_SYSCALLS"
-            ) from error
-        self._fds[name or tracepoint] = fd
-
-    def attach_if_there(self, tracepoint: str, program_fd: int) -> None:
-        """Attach to a tracepoint that a kernel may be built without."""
-        with contextlib.suppress(UnsupportedError):
-            self.attach(tracepoint, program_fd)
-
-    def detach(self, name: str) -> None:
-        """Detach one; nothing happens if it is not attached."""
-        fd = self._fds.pop(name, None)
-        if fd is not None:
-            os.close(fd)
-
-    def close(self) -> None:
-        """Detach all that is left, the last one first: enters before the exits that end them."""
-        for name in reversed(list(self._fds)):
-            self.detach(name)
-
-
-def attach_uprobe(program_fd: int, path: str, offset: int) -> int:
-    """Attach to a file's offset, in every process that maps it; returns a descriptor.
-
-    Raises OSError.
-    """
-    bcc = import_bcc(find_bcc())
-    name = f"systrace_{os.getpid()}_{offset:x}".encode("ascii")
-    with _captured_stderr():
-        fd: int = bcc.lib.bpf_attach_uprobe(
-            program_fd, 0, name, path.encode("ascii"), offset, -1, 0
-        )
-    if fd < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return fd
+    log = error.log if isinstance(error, bpf.LoadError) else ""
+    lines = [line.strip() for line in log.splitlines()]
+    # the verifier's last words but one: what follows is statistics
+    reason = next((line for line in reversed(lines) if line and "processed" not in line), "")
+    return UnsupportedError(f"{what}: {reason or error.strerror}")

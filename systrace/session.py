@@ -11,7 +11,7 @@ from typing import Final
 
 from systrace import descriptors, machine
 from systrace.assemble import Facts
-from systrace.counting import Counting
+from systrace.counting import Counting, prepare
 from systrace.options import RunOptions, TraceOptions
 from systrace.probe import require_bpf
 from systrace.report import Exit, Probes
@@ -52,12 +52,13 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
     command, identity = executable(options)
     with signals_blocked(_AWAITED) as signals, contextlib.ExitStack() as stack:
         vdso = stack.enter_context(_vdso(options.trace))
-        # forked before bcc is loaded: the child is small, and nothing of bcc's is in it
         target = Held(command, identity, signals, vdso.lent_fd)
         stack.callback(target.abandon)
         stack.enter_context(descriptors.many())
+        build = prepare(options.trace)
+        stack.callback(build.close)
         image = vdso.load()
-        counting = stack.enter_context(Counting(options.trace, image))
+        counting = stack.enter_context(Counting(options.trace, image, build))
         counting.await_exec(target.pid, vdso.secret)
         tree = _tree(target.pid, vdso, options, counting)
         tree.status = target.start()

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from systrace import perf_event, probe
+from systrace import bpf, kernel, perf_event, probe
 from systrace.errors import UnsupportedError
 from systrace.layout import CLOCKS
 from systrace.tally import Entries, OwnEntries
@@ -23,7 +23,6 @@ from systrace.vdso.x86_64 import BY_CLOCK, MAX_FUNCTIONS
 
 SLOTS: Final = 4  # debug registers 0 to 3
 _ORDER: Final = ("clock_gettime", "gettimeofday", "getrandom", "time", "clock_getres", "getcpu")
-_PERF_EVENT: Final = 7  # BPF_PROG_TYPE_PERF_EVENT
 _COUNTER_BY_CLOCK: Final = 1 << 31
 _TRIAL_CALLS: Final = 211
 _TRIED: Final = "clock_gettime"
@@ -83,15 +82,17 @@ class Breakpoints:
         self._events: dict[int, _Events] = {}
         self._ended: list[OwnEntries] = []
         self._programs = probe.Programs(
-            ("vdso_breakpoint.c",),
-            {
-                **probe.kernel_offsets(),
-                "MAX_FUNCTIONS": MAX_FUNCTIONS,
-                "COUNTER_BY_CLOCK": _COUNTER_BY_CLOCK,
-            },
+            probe.Build(
+                ("vdso_breakpoint.c",),
+                {
+                    **kernel.offsets(),
+                    "MAX_FUNCTIONS": MAX_FUNCTIONS,
+                    "COUNTER_BY_CLOCK": _COUNTER_BY_CLOCK,
+                },
+            )
         )
         try:
-            self._program = self._programs.program("on_breakpoint", _PERF_EVENT)
+            self._program = self._programs.program("on_breakpoint", bpf.PERF_EVENT)
             self._entries = self._programs.scalars("entries")
             places = self._programs.numbers("first_counters")
             for number, function in enumerate(self.functions):

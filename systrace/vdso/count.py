@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 from collections import Counter
 from typing import Final
 
@@ -11,7 +10,7 @@ from systrace.options import VdsoMode
 from systrace.ptrace import get_registers
 from systrace.tally import Entries, OwnEntries
 from systrace.target.inject import Injector
-from systrace.vdso import image, x86_64
+from systrace.vdso import image, kept, x86_64
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.images import ImageCounters
@@ -48,7 +47,7 @@ class VdsoCount:
         self._asked = asked
         self._per_process = per_process
         self.mode = _MODES[asked]
-        self.secret = secrets.randbits(64)
+        self.secret = int.from_bytes(os.urandom(8), "little")
         self.lent_fd = code_file() if self.mode == "uprobe" else None
         self._plan: x86_64.Plan | None = None
         self._images = ImageCounters(per_process=per_process)
@@ -84,13 +83,13 @@ class VdsoCount:
         if data is None:
             self._refuse("none", "this kernel runs without a vDSO")
             return None
-        found = image.parse(data)
+        found = kept.image(data)
         self._image = found
         self._calibration = Calibration(found)
         if self.mode == "breakpoint":
             self._breakpoints = Breakpoints(found, self._calibration)
         if self.mode in ("patch", "uprobe"):
-            self._plan = x86_64.make_plan(found)
+            self._plan = kept.plan(found)
             if self.lent_fd is not None:
                 self._uprobes = UprobeCounters(self._plan, self.lent_fd)
         return found

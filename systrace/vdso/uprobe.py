@@ -8,15 +8,16 @@ import ctypes
 import os
 from typing import Final
 
+from systrace import bpf
 from systrace.errors import UnsupportedError
 from systrace.layout import CLOCKS
-from systrace.probe import Programs, attach_uprobe
+from systrace.perf_event import open_uprobe
+from systrace.probe import Build, Programs
 from systrace.tally import Entries
 from systrace.vdso import x86_64
 from systrace.vdso.x86_64 import Plan
 
 _SOURCES: Final = ("vdso_uprobe.c",)
-_KPROBE: Final = 2  # BPF_PROG_TYPE_KPROBE, which uprobes use
 
 
 def code_file() -> int:
@@ -36,13 +37,15 @@ class UprobeCounters:
             1 << number for number, item in enumerate(plan.trampolines) if item.counters > 1
         )
         self._programs = Programs(
-            _SOURCES,
-            {
-                "PAGE": x86_64.PAGE,
-                "STRIDE": x86_64.STRIDE,
-                "MAX_FUNCTIONS": x86_64.MAX_FUNCTIONS,
-                "CLOCKED_FUNCTIONS": clocked,
-            },
+            Build(
+                _SOURCES,
+                {
+                    "PAGE": x86_64.PAGE,
+                    "STRIDE": x86_64.STRIDE,
+                    "MAX_FUNCTIONS": x86_64.MAX_FUNCTIONS,
+                    "CLOCKED_FUNCTIONS": clocked,
+                },
+            )
         )
         self._entries = self._programs.scalars("entries")
         self._links: list[int] = []
@@ -50,10 +53,10 @@ class UprobeCounters:
 
     def attach(self) -> None:
         """Attach to every trampoline, once the code is in the file; raises UnsupportedError."""
-        program = self._programs.program("on_entry", _KPROBE)
+        program = self._programs.program("on_entry", bpf.KPROBE)
         for trampoline in self._plan.trampolines:
             try:
-                link = attach_uprobe(program, f"/proc/self/fd/{self._fd}", trampoline.position)
+                link = open_uprobe(f"/proc/self/fd/{self._fd}", trampoline.position, program)
             except OSError as error:
                 raise UnsupportedError(
                     f"cannot attach a uprobe to a trampoline: {error.strerror}\n"

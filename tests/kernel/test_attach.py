@@ -46,10 +46,8 @@ def test_eight_threads_are_counted_to_the_last_call(trace: Tracer, target: Live,
     row = traced.row("clock_gettime", "vdso")
     assert (row["count"], row["by_clock"]) == (CALLS, {"CLOCK_MONOTONIC": CALLS})
     assert traced.row("write")["count"] == 1
-    # one in flight when we came is counted by none
-    assert (
-        traced.row("rt_sigtimedwait")["count"] == traced.row("rt_sigtimedwait")["unfinished"] == 1
-    )
+    # one in flight when we came is counted by none, and the next may have begun
+    assert traced.count("rt_sigtimedwait") in {0, 1}
     assert traced.report["probes"]["vdso"] == mode
     assert traced.report["command"] == []
     assert traced.totals["threads"] == 9

@@ -84,5 +84,5 @@ def test_the_wrong_bcc_beside_the_right_one_does_no_harm(
 def test_the_compiler_says_nothing_of_its_own() -> None:
     """clang's words are caught, whether it succeeds or not."""
     with pytest.raises(UnsupportedError) as refused:
-        probe.Programs(["tasks.c"], {})
+        probe.Programs(probe.Build(["tasks.c"], {}))
     assert len(str(refused.value).splitlines()) <= 2

@@ -227,7 +227,7 @@ def test_a_signal_ends_it_whatever_the_command_made_of_it(name: str, tmp_path: P
 def at_a_terminal(*arguments: str) -> str:
     """What appears on a terminal that is standard error; standard output is not."""
     redirected = ">/dev/null"
-    shown, status = on_a_terminal("compare", *arguments, shell=redirected, fake=())  # noqa: S604
+    shown, status = on_a_terminal("compare", *arguments, shell=redirected, fake=())
     assert status == 0
     return shown
 

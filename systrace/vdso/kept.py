@@ -1,0 +1,79 @@
+"""The vDSO's image and its trampolines, read and written once for each kernel (cache.py).
+
+Each takes a library that is slow to load, and their results depend on nothing but the image.
+"""
+
+import contextlib
+import json
+import os
+import sys
+
+from systrace import cache
+from systrace.vdso.image import Function, Image, parse
+from systrace.vdso.x86_64 import Plan, Trampoline, make_plan
+
+
+def image(data: bytes) -> Image:
+    """Read an image. Raises UnsupportedError, as ``parse``."""
+
+    def decode(text: bytes) -> Image:
+        functions, (start, stop) = json.loads(text)
+        return Image(data, tuple(Function(*fields) for fields in functions), range(start, stop))
+
+    sources = (data, cache.own_source("vdso/image.py", "vdso/kept.py"), _version("elftools"))
+    return cache.kept("image", sources, lambda: parse(data), _encode_image, decode)
+
+
+def plan(of: Image) -> Plan:
+    """Write the trampolines of an image, as ``make_plan``."""
+
+    def decode(text: bytes) -> Plan:
+        trampolines, refused = json.loads(text)
+        return Plan(
+            of,
+            tuple(
+                Trampoline(
+                    of.functions[index],
+                    position,
+                    bytes.fromhex(code),
+                    tuple(fixups),
+                    counter,
+                    counters,
+                )
+                for index, position, code, fixups, counter, counters in trampolines
+            ),
+            refused,
+        )
+
+    own = cache.own_source("vdso/x86_64.py", "vdso/kept.py", "layout.py")
+    sources = (of.data, own, _version("iced_x86"))
+    return cache.kept("trampolines", sources, lambda: make_plan(of), _encode_plan, decode)
+
+
+def _version(library: str) -> bytes:
+    """Tell one installed library from another, without loading it."""
+    for directory in sys.path:
+        with contextlib.suppress(OSError):
+            status = os.stat(f"{directory}/{library}/__init__.py")  # noqa: PTH116
+            return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}".encode()
+    return b""
+
+
+def _encode_image(found: Image) -> bytes:
+    functions = [(function.name, function.offset, function.size) for function in found.functions]
+    return json.dumps([functions, [found.text.start, found.text.stop]]).encode("ascii")
+
+
+def _encode_plan(made: Plan) -> bytes:
+    trampolines = [
+        (
+            made.image.functions.index(trampoline.function),
+            trampoline.position,
+            trampoline.code.hex(),
+            trampoline.fixups,
+            trampoline.counter,
+            trampoline.counters,
+        )
+        for trampoline in made.trampolines
+    ]
+    return json.dumps([trampolines, made.refused]).encode("ascii")
