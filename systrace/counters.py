@@ -3,7 +3,7 @@
 import ctypes
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from systrace import bpf, syscalls
@@ -56,14 +56,8 @@ class Counters:
         """Tell the programs whom to wait for."""
         self._config[ctypes.c_uint32(0)] = config
 
-    def select(
-        self, selection: Selection | None, vdso_functions: tuple[str, ...], ours: Iterable[str]
-    ) -> None:
-        """Mark, before anything is attached, what is counted and what the vDSO may issue.
-
-        ``ours`` are calls that the kernel makes in the target on our behalf, and that no program
-        makes by itself: they are not counted.
-        """
+    def select(self, selection: Selection | None, vdso_functions: tuple[str, ...]) -> None:
+        """Mark, before anything is attached, what is counted and what the vDSO may issue."""
         flags = _vdso_flags(vdso_functions)
         if selection is not None:
             for space in Space:
@@ -72,8 +66,6 @@ class Counters:
                     if not selection.admits(syscalls.name(abi, number)):
                         flags[space, number] |= REF_SKIP
             self._select_odd(selection)
-        for name in ours:
-            flags[Space.X86_64, syscalls.numbers("x86_64")[name]] |= REF_SKIP
         for (space, number), value in flags.items():
             ref = ctypes.c_uint32(space * SPACE_NUMBERS + number)
             self._refs[ref] = ctypes.c_uint32(value)

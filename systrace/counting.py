@@ -64,9 +64,7 @@ class Counting:
             self._programs, tuple(_TRACEPOINTS), per_process=options.per_process
         )
         functions = tuple(function.name for function in image.functions) if image else ()
-        # Linux 6.18 turns a uprobe on a nop into this call (arch/x86/kernel/uprobes.c)
-        ours = ("uprobe",) if options.vdso == "uprobe" else ()
-        self._counters.select(options.selection, functions, ours)
+        self._counters.select(options.selection, functions)
 
     def __enter__(self) -> "Counting":
         return self
