@@ -189,6 +189,15 @@ def probe() -> None:
     os.close(_bpf(_MAP_CREATE, struct.pack("=IIII", array, key_bytes, value_bytes, entries)))
 
 
+def load(kind: int, instructions: bytes) -> int:
+    """Load a program that needs neither maps nor kernel types; returns its descriptor."""
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    licence = ctypes.create_string_buffer(_LICENCE)
+    size = len(instructions) // _INSTRUCTION_BYTES
+    addresses = ctypes.addressof(code), ctypes.addressof(licence)
+    return _bpf(_PROG_LOAD, struct.pack("=IIQQ24x", kind, size, *addresses))
+
+
 def open_raw_tracepoint(name: str, program_fd: int) -> int:
     """Attach a program; closing the returned descriptor detaches it."""
     text = ctypes.create_string_buffer(name.encode("ascii"))

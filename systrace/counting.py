@@ -14,7 +14,7 @@ from systrace.seeds import Seeds
 from systrace.tally import Tally
 from systrace.vdso.image import Image
 
-_TRACEPOINTS: Final = {
+TRACEPOINTS: Final = {
     "on_newtask": "task_newtask",
     "on_exit": "sched_process_exit",
     "on_exec": "sched_process_exec",
@@ -62,7 +62,7 @@ class Counting:
         self._links = probe.Links()
         self._programs = probe.Programs((*probe.COUNTING, *more), definitions)
         self._counters = Counters(
-            self._programs, tuple(_TRACEPOINTS), per_process=options.per_process
+            self._programs, tuple(TRACEPOINTS), per_process=options.per_process
         )
         functions = tuple(function.name for function in image.functions) if image else ()
         # Linux 6.18 turns a uprobe on a nop into this call (arch/x86/kernel/uprobes.c)
@@ -97,7 +97,7 @@ class Counting:
         self._links.attach("sys_enter", self._programs.program(_FIRST_ENTER), _FIRST_ENTER)
 
     def _attach(self) -> None:
-        for program, tracepoint in _TRACEPOINTS.items():
+        for program, tracepoint in TRACEPOINTS.items():
             self._links.attach(tracepoint, self._programs.program(program))
         self._links.attach_if_there("emulate_vsyscall", self._programs.program("on_vsyscall"))
 

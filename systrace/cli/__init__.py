@@ -16,13 +16,17 @@ from systrace.errors import SystraceError, UsageError
 VERBS: Mapping[str, str] = {
     "run": "Trace a command from its first instruction to its end.",
     "attach": "Count what already runs.",
+    "doctor": "Can this machine trace, and how well?",
 }
+
+_NOT_TRACING_USAGE = 2  # 125 is for verbs that may end with a command's own status
 
 EPILOG = """\b
 Examples:
   sudo systrace run ls /usr/bin              system calls and vDSO calls
   sudo systrace run -o report.json ./goapp   and a file to keep
   sudo systrace attach -d 10 nginx           what runs already, for 10 s
+  sudo systrace doctor                       is it exact on this machine?
 
 systrace VERB --help has the options of a verb.
 """
@@ -99,7 +103,10 @@ def _dispatch(arguments: Sequence[str]) -> None:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except click.UsageError as error:
-        raise UsageError(_corrected(error, arguments)) from error
+        refused = UsageError(_corrected(error, arguments))
+        if "doctor" in arguments[:1]:
+            refused.exit_status = _NOT_TRACING_USAGE
+        raise refused from error
 
 
 def _corrected(error: click.UsageError, arguments: Sequence[str]) -> str:
