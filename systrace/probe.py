@@ -17,7 +17,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import Any, Final
 
-from systrace import bpf
+from systrace import bpf, machine
 from systrace.btf import KernelTypes
 from systrace.errors import PrivilegeError, UnsupportedError
 
@@ -89,6 +89,11 @@ def require_bpf() -> None:
             "a container needs --cap-add SYS_ADMIN --security-opt seccomp=unconfined; "
             "a locked-down kernel allows none"
         ) from error
+    if machine.lockdown() == "confidentiality":
+        raise UnsupportedError(
+            "this kernel is locked down (confidentiality): no eBPF program may read its memory\n"
+            "boot without lockdown=confidentiality; lockdown=integrity does no harm"
+        )
 
 
 def find_bcc(homes: Sequence[str] = _BCC_HOMES) -> Path:
