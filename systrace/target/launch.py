@@ -101,7 +101,9 @@ class Held:
             pass  # killed already: start() finds out how
         except OSError as error:
             self.abandon()
-            raise SystraceError(f"cannot trace the command: {error.strerror}") from error
+            raise SystraceError(
+                f"cannot trace the command: {error.strerror}\nsystrace doctor says what forbids it"
+            ) from error
 
     def start(self) -> int | None:
         """Let the child exec; it then stands at the exec's exit, before its first instruction.
