@@ -104,6 +104,8 @@ class Attached:
                 self._poll.unregister(fd)
                 del self._processes[fd]
                 os.close(fd)
+        if self._settling and self._settle is not None:
+            self._settling = self._settle()
         return number
 
     def step(self, until_ns: float) -> bool:  # noqa: ARG002 - as a tree under ptrace
