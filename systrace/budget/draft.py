@@ -1,17 +1,16 @@
 """From reports to the limits that they stay within, each with what it was made from. Pure."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import ceil
 from typing import Final, Literal
 
-from systrace.budget.runtime import SYSTEM_CALLS, VDSO_CALLS
+from systrace.budget.runtime import POLLERS, SYSTEM_CALLS, VDSO_CALLS, WAKE_UPS
 from systrace.errors import InputError
 from systrace.fields import shown
 from systrace.limits.figures import ReportFigures
-from systrace.limits.quantity import Quantity
+from systrace.limits.quantity import Quantity, is_pattern, may_name
 from systrace.report import Report
 
 # How many times their spread the limits of figures that differ lie above the largest. Chosen from
@@ -20,11 +19,10 @@ from systrace.report import Report
 HEAD_ROOM: Final = Fraction(5)
 # A smaller spread than this may be chance: ten runs have not seen the rare ones.
 _LEAST_SPREAD: Final = 4
-_LEAST_RUNTIME_SPREAD: Final = 20
+_LEAST_RUNTIME_SPREAD: Final = 50
 
 _RING0_CALLS: Final = Quantity("ring0_calls")
 _TOTALS: Final = (_RING0_CALLS, Quantity("processes"))
-_NAME: Final = re.compile(r"[A-Za-z0-9_]+")
 
 Kind = Literal["total", "same", "differs", "runtime"]
 
@@ -80,10 +78,14 @@ def draft(reports: Mapping[str, Report], head_room: Fraction = HEAD_ROOM) -> Dra
             figures[quantity] = [int(figure.low) for figure in found]
     differ = any(len(set(values)) > 1 for values in figures.values())
     room = head_room if differ else Fraction(0)
-    limits = tuple(_drafted(quantity, values, room) for quantity, values in figures.items())
+    polls = not calls.isdisjoint(POLLERS)
+    limits = (
+        _drafted(quantity, values, room, _least_spread(quantity, polls=polls))
+        for quantity, values in figures.items()
+    )
     runtime = _runtime_calls(reports) - calls if room else set()
     return Draft(
-        limits,
+        tuple(limits),
         calls=tuple(sorted(calls)),
         runtime_calls=tuple(sorted(runtime)),
         uncounted=tuple(sorted(uncounted)),
@@ -105,36 +107,35 @@ def _quantities(
         yield Quantity("ring0_calls", name)
 
 
-def _drafted(quantity: Quantity, values: Sequence[int], room: Fraction) -> Drafted:
+def _drafted(
+    quantity: Quantity, values: Sequence[int], room: Fraction, least_spread: int
+) -> Drafted:
     smallest, largest = min(values), max(values)
     spread = largest - smallest
-    runtime = bool(room) and _is_runtime(quantity)
-    if runtime:
-        spread = max(spread, _LEAST_RUNTIME_SPREAD)
-    elif spread:
-        spread = max(spread, _LEAST_SPREAD)
     kind: Kind = "differs" if spread else "same"
+    if spread:
+        spread = max(spread, _LEAST_SPREAD)
+    if room and least_spread:
+        kind, spread = "runtime", max(spread, least_spread)
     if quantity in _TOTALS:
         kind = "total"
-    elif runtime:
-        kind = "runtime"
     return Drafted(quantity, kind, smallest, largest, largest + ceil(room * spread))
 
 
-def _is_runtime(quantity: Quantity) -> bool:
-    if quantity.call is None:
-        return quantity == _RING0_CALLS
-    return quantity.call in SYSTEM_CALLS or (
-        quantity.field == "count" and quantity.call in VDSO_CALLS
-    )
+def _least_spread(quantity: Quantity, *, polls: bool) -> int:
+    """How much a figure is taken to vary whatever the reports have, if they differ at all."""
+    name = quantity.call
+    if quantity == _RING0_CALLS or name in SYSTEM_CALLS:
+        return _LEAST_RUNTIME_SPREAD
+    if name in VDSO_CALLS and quantity.field == "count":
+        return _LEAST_RUNTIME_SPREAD
+    return _LEAST_SPREAD if polls and name in WAKE_UPS else 0
 
 
 def _runtime_calls(reports: Mapping[str, Report]) -> set[str]:
-    """Those that the reports could have had, by their selection."""
-    selections = [report.selection for report in reports.values()]
-    return {
-        name for name in SYSTEM_CALLS if all(one is None or one.admits(name) for one in selections)
-    }
+    """Those that the reports could have had, by their selection, which is that of each."""
+    selection = next(iter(reports.values())).selection
+    return {name for name in SYSTEM_CALLS if selection is None or selection.admits(name)}
 
 
 def _refuse(reports: Mapping[str, Report]) -> None:
@@ -144,7 +145,7 @@ def _refuse(reports: Mapping[str, Report]) -> None:
         if not total.is_known:
             raise InputError(f"no budget can be made from {name!r}: {total.doubt}")
         for call in report.calls:
-            if not _NAME.fullmatch(call.name):
+            if is_pattern(call.name) or not may_name(call.name):
                 raise InputError(f"{name!r}: {shown(call.name)} is no name of a call")
     for name in others:
         one, other = reports[first], reports[name]

@@ -9,7 +9,6 @@
 One of ``fail-if`` and ``calls`` may be absent.
 """
 
-import re
 import sys
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
@@ -22,7 +21,7 @@ from systrace.budget import SCHEMA
 from systrace.errors import InputError
 from systrace.fields import Fields, shown
 from systrace.limits.grammar import Limit, LimitError, parse
-from systrace.limits.quantity import NEW_CALLS, Quantity
+from systrace.limits.quantity import NEW_CALLS, Quantity, may_name
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,7 +31,6 @@ else:
 _KEYS: Final = ("schema", "fail-if", "calls")
 _BEGINNING: Final = 4096
 _LARGEST: Final = 1 << 20  # bytes; a budget of every call there is takes a twentieth of it
-_CALL: Final = re.compile(r"[A-Za-z0-9_*?]+")
 
 
 def read(path: str, names: Collection[str] = ()) -> tuple[Limit, ...]:
@@ -134,7 +132,7 @@ def _limit(text: str, index: int, path: str, known: Collection[str]) -> Limit:
 
 def _no_other(calls: tuple[str, ...], path: str) -> Limit:
     for index, name in enumerate(calls):
-        if not _CALL.fullmatch(name):
+        if not may_name(name):
             raise InputError(
                 f"calls[{index}]: expected the name of a call, or a pattern with * or ?, "
                 f"found {shown(name)}"

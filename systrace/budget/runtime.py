@@ -53,3 +53,8 @@ SYSTEM_CALLS: Final = frozenset(
 
 # Schedulers and collectors read the clock.
 VDSO_CALLS: Final = frozenset({"clock_gettime", "gettimeofday", "time"})
+
+# An event loop is woken through a pipe or an eventfd: a write and a read now and then, which are
+# the program's own calls in a program without one.
+POLLERS: Final = frozenset({"epoll_create", "epoll_create1"})
+WAKE_UPS: Final = frozenset({"read", "write"})

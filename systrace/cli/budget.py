@@ -14,10 +14,11 @@ Examples:
   sudo systrace run --budget budget.toml ./app
 
 A limit is the largest count of all reports. Where reports differ, head-room lies above it: 5 times
-the spread (largest less smallest), where one of fewer than 4 calls counts as 4. What threads,
-timers and collectors cause (futex, nanosleep, madvise and their like) counts as 20 at least, and
-may come though no report has it, as soon as the reports differ in anything. Any other call that no
-report has is over budget.
+the spread (largest less smallest), where one of fewer than 4 calls counts as 4. As soon as reports
+differ in anything, what threads, timers and collectors cause (futex, nanosleep, madvise and their
+like) is taken to spread by 50 at least, though the reports agree in it, and may come though none
+has it; and so are read and write by 4, where an event loop may be woken by them. Any other call
+that no report has is over budget.
 
 systrace ends with 0, or with 2 if a report cannot be read or the budget not be written.
 """

@@ -1,5 +1,6 @@
 """What a limit can be put on: the figures of a report, each by its name."""
 
+import re
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -37,6 +38,8 @@ TOTALS: Final = (
     NEW_CALLS,
 )
 
+_CALL: Final = re.compile(r"[A-Za-z_*?][A-Za-z0-9_*?]*")
+
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
@@ -60,6 +63,11 @@ class Quantity:
     def is_pattern(self) -> bool:
         """Whether it stands for several calls."""
         return self.call is not None and is_pattern(self.call)
+
+
+def may_name(name: str) -> bool:
+    """Whether a limit can be put on a call of this name, or on those of this pattern."""
+    return bool(_CALL.fullmatch(name)) and name not in TOTALS
 
 
 def is_pattern(name: str) -> bool:

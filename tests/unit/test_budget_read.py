@@ -77,6 +77,7 @@ REFUSED = {
     SCHEMA + "fail_if = ['errors > 0']": "there is no key 'fail_if'; did you mean 'fail-if'?",
     SCHEMA + "calls = ['read']\n[zzz]": "there is no key 'zzz'; there are schema, fail-if, calls",
     SCHEMA + "calls = 'read'": "calls: expected a list, found 'read'",
+    SCHEMA + "calls = ['errors']": "calls[0]: expected the name of a call, or a pattern with",
     SCHEMA + "calls = ['read', 'a b']": "calls[1]: expected the name of a call, or a pattern with "
     "* or ?, found 'a b'",
     SCHEMA + 'calls = ["\\u001b[2J"]': "calls[0]: expected the name of a call",

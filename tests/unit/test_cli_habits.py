@@ -69,6 +69,8 @@ TYPED = {
     "run --output": f"run --output report.json {EXAMPLE}",
     "run -e": f"run -e openat,%network {EXAMPLE}",
     "run -u": f"run -u root {EXAMPLE}",
+    "run --fail-if": f"run --fail-if 'ring0_calls > 400' {EXAMPLE}",
+    "run --failif 'errors > 1' ls": "run --fail-if 'errors > 1' ls",
     "run --quiet=1 ls": "run --quiet ls",
     "run --follow=signal ls": "run --follow ls",
     "run -n x -- -odd": "run -n 10 -- -odd",
