@@ -18,7 +18,8 @@ PYTEST = env -u PYTHONPATH PYTHONDONTWRITEBYTECODE=1 .venv/bin/pytest -p no:cach
 SOURCES := $(shell find systrace probes bin -name __pycache__ -prune -o -print) README.md LICENSE
 
 GO_PROGRAMS = examples/bin/time_now examples/bin/raw_clock examples/bin/spawn \
-	examples/bin/on_signal examples/bin/http_server examples/bin/open_files
+	examples/bin/on_signal examples/bin/http_server examples/bin/open_files \
+	examples/bin/serve
 GO_RECENT_PROGRAMS = examples/bin/time_now_recent examples/bin/go_random
 C_PROGRAMS = examples/bin/getppid examples/bin/threads examples/bin/vfork_wait \
 	examples/bin/vdso_all

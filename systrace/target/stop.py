@@ -19,6 +19,7 @@ from systrace import ptrace
 from systrace.errors import SystraceError
 from systrace.ptrace import Registers
 from systrace.target.inject import Injector, TargetDiedError
+from systrace.target.job import STOPS
 
 _DEADLINE_S: Final = 0.1
 _POLL_S: Final = 0.0001
@@ -207,6 +208,14 @@ class Holder:
         self._once(pid, then)
 
     def _once(self, pid: int, then: Callable[[Stop], None]) -> None:
+        # nobody may stop us while we stop others
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        try:
+            self._held(pid, then)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def _held(self, pid: int, then: Callable[[Stop], None]) -> None:
         stop = Stop(pid, self._strays)
         try:
             stop.gather()

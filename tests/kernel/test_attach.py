@@ -18,6 +18,7 @@ Build = Callable[..., str]
 
 CALLS = 8 * 10_007
 MODES = ("patch", "breakpoint")
+SERVER_ROUNDS = int(os.environ.get("SYSTRACE_ROUNDS", "5"))
 
 
 def round_of(live: Live) -> None:
@@ -209,6 +210,30 @@ def test_timer_signals_in_the_vdso_do_no_harm(trace: Tracer, build: Build, round
         assert timers.process.wait(HANGS_S) == 0
     assert in_handler > 0
     assert between > 0
+
+
+def served(server: Live) -> int:
+    """How many requests a busy server has answered, all of them well."""
+    server.tell("?")
+    answered, failed = map(int, server.line().split())
+    assert failed == 0
+    return answered
+
+
+def test_a_busy_server_loses_no_request_and_no_call(trace: Tracer) -> None:
+    with started(example("serve")) as server:
+        assert server.line() == "ready"
+        for _ in range(SERVER_ROUNDS):
+            with attached(trace, server.process.pid) as systrace:
+                before = served(server)
+                while (after := served(server)) < before + 100:
+                    pass
+                traced = systrace.detach()
+            by_clock = traced.row("clock_gettime", "vdso")["by_clock"]
+            # each of its 8 clients may have been at any place in its request
+            assert by_clock["CLOCK_REALTIME"] >= 7 * (after - before - 8)
+            assert traced.report["probes"]["vdso"] == "patch", traced.warnings
+        assert served(server) > after
 
 
 def test_children_forked_after_are_counted_and_restored(trace: Tracer) -> None:
