@@ -464,3 +464,16 @@ def test_what_cannot_be_held_is_counted_by_breakpoints(
     if program == "in_vfork":
         assert traced.report["probes"]["vdso"] == "breakpoint"
         assert any("may be in vfork" in line for line in traced.warnings)
+
+
+def test_a_thread_that_execs_meanwhile_is_no_hang(trace: Tracer, build: Build) -> None:
+    """The other threads vanish without a word, and the one that execs takes the first one's tid."""
+    with started(build("execs")) as execs:
+        assert execs.line() == "ready"
+        for _ in range(3):
+            with attached(trace, execs.process.pid) as systrace:
+                traced = systrace.detach()
+            assert traced.process.returncode == 0
+            assert traced.totals["processes"] == 1
+        assert execs.process.poll() is None
+        assert tracer_of(execs.process.pid) == 0
