@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from errno import EINTR
 from typing import Any, TypeVar
 
 from systrace.layout import Space, Total
@@ -43,26 +42,6 @@ class RowTally:
             self.filtered - earlier.filtered,
             subtract(self.histogram, earlier.histogram),
             subtract(self.errors, earlier.errors),
-        )
-
-    def without_redone(self, calls: int) -> "RowTally":
-        """Take out calls that ended with EINTR only because we traced, and then ran again.
-
-        Each was counted at both entries; the time of both parts stays, for both were waited. In
-        the histogram the shortest calls make way.
-        """
-        histogram = dict(sorted(self.histogram.items()))
-        left = calls
-        for bucket, count in list(histogram.items()):
-            taken = min(count, left)
-            histogram[bucket] -= taken
-            left -= taken
-        errors = {**self.errors, EINTR: self.errors.get(EINTR, 0) - calls}
-        return replace(
-            self,
-            count=self.count - calls,
-            histogram={bucket: count for bucket, count in histogram.items() if count},
-            errors={number: count for number, count in errors.items() if count > 0},
         )
 
 
@@ -210,16 +189,6 @@ class Tally:
             else process
             for process in processes
         )
-
-
-def without_redone(rows: Mapping[Key, RowTally], redone: Mapping[int, int]) -> dict[Key, RowTally]:
-    """Take out of x86_64 rows what ran again, by number."""
-    kept = dict(rows)
-    for number, calls in redone.items():
-        key = (Space.X86_64, number)
-        if calls and key in kept:
-            kept[key] = kept[key].without_redone(calls)
-    return kept
 
 
 def with_entries(

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Literal, Protocol
 
-from systrace import assemble
+from systrace import again, assemble
+from systrace.again import Rerun
 from systrace.assemble import Facts
 from systrace.counting import Counting
 from systrace.layout import Space, Total
 from systrace.options import Snapshots
 from systrace.report import Exit, Report
-from systrace.tally import Tally, with_entries, without_redone
+from systrace.tally import Tally, with_entries
 from systrace.vdso.count import VdsoCount
 
 
@@ -36,7 +37,7 @@ class Watched(Protocol):
     """A target, as far as its watching needs it.
 
     ``status`` is how it ended, as wait(2) encodes it, None before or where nobody can know.
-    ``images`` is how many programs were prepared, ``redone`` the calls that ran again, by number.
+    ``images`` is how many programs were prepared.
     ``missed`` is why vDSO calls of a new program may not have been counted. ``whole``: it ends
     with its last process, not with its first.
     """
@@ -51,8 +52,8 @@ class Watched(Protocol):
         """Whether there is nothing left to watch."""
 
     @property
-    def redone(self) -> Mapping[int, int]:
-        """Calls that ran again because somebody traced, by number."""
+    def redone(self) -> Mapping[Rerun, int]:
+        """Calls that ran again because somebody traced, and how often."""
 
     def step(self, until_ns: float) -> bool:
         """Handle what has happened; returns whether something may be left."""
@@ -105,10 +106,9 @@ class Watch:
         return Snapshot("final", self._report(tally))
 
     def _drain(self) -> Tally:
-        tally = self._counting.drain()
-        rows = without_redone(tally.rows, self._target.redone)
+        tally = again.without(self._counting.drain(), self._target.redone)
         processes = with_entries(tally.processes, self._vdso.by_process())
-        return replace(tally, rows=rows, entries=self._vdso.read(), processes=processes)
+        return replace(tally, entries=self._vdso.read(), processes=processes)
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
         warnings, incomplete = self._vdso.warnings(), self._vdso.incomplete()

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from systrace import ptrace
+from systrace.again import Rerun
 
 
 class Alone:
@@ -21,7 +22,7 @@ class Alone:
         self.status: int | None = None
         self.stopped_by = 0
         self.images = 0
-        self.redone: Counter[int] = Counter()
+        self.redone: Counter[Rerun] = Counter()
 
     @property
     def over(self) -> bool:

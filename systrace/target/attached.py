@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from systrace.again import Rerun
 from systrace.errors import SystraceError
 from systrace.target.find import Found
 
@@ -42,7 +43,7 @@ class Attached:
         self._duration_s = duration_s
         self._settle: Callable[[], bool] | None = None
         self._settling = False
-        self.redone: Counter[int] = Counter()
+        self.redone: Counter[Rerun] = Counter()
         self._signals = _signalfd()
         self._poll.register(self._signals, select.POLLIN)
         for process in found:

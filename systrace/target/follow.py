@@ -11,10 +11,12 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from errno import EINTR
 from pathlib import Path
 from typing import Final, Protocol
 
 from systrace import ptrace
+from systrace.again import RESTART_BLOCK, RESTARTS, Rerun
 from systrace.target.inject import TargetDiedError
 from systrace.target.seccomp import filters_more_than_ours
 
@@ -29,7 +31,8 @@ _BIRTHS: Final = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_
 _IGNORED_BY_DEFAULT: Final = frozenset(
     {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH}
 )
-_INTERRUPTED: Final = 2**64 - 4  # -EINTR
+_AGAIN: Final = {2**64 - number: number for number in (EINTR, *RESTARTS)}
+_INTERRUPTED: Final = 2**64 - EINTR
 _RESTART: Final = 2**64 - 513  # -ERESTARTNOINTR: the kernel runs the call again
 _NO_CALL: Final = 2**63  # orig_rax is -1 where the task is in no call
 _FILTERED: Final = "a seccomp filter may forbid it, and cannot be suspended"
@@ -88,11 +91,11 @@ class Tree:
         self._options = (
             _FOLLOW if children else _FOLLOW & ~(ptrace.O_TRACEFORK | ptrace.O_TRACEVFORK)
         )
-        self._redo: dict[int, int] = {}  # tid: number of the call that is to run again
+        self._redo: dict[int, Rerun] = {}  # tid: the call that is to run again
         self.status: int | None = None
         self.stopped_by = 0
         self.images = 0
-        self.redone: Counter[int] = Counter()
+        self.redone: Counter[Rerun] = Counter()
 
     @property
     def over(self) -> bool:
@@ -158,22 +161,25 @@ class Tree:
     def _signalled(self, tid: int, number: int) -> None:
         """Undo what a signal does only because somebody traces.
 
-        A tracee hears of signals that it ignores, and they end calls that signal(7) lists as
-        never restarted (epoll_wait, semop, sigtimedwait) with EINTR. They run again instead.
+        A tracee hears of signals that it ignores, and they interrupt its calls: those that
+        signal(7) lists as never restarted (epoll_wait, semop, sigtimedwait) end with EINTR, and
+        run again instead; others run again anyway. Each is noted, for it was one call.
         """
         registers = ptrace.get_registers(tid)
         redone = self._redo.pop(tid, None)
         if redone is not None and registers.rax == _RESTART:
-            # a second signal at the same stop: if that one is caught, the EINTR is its own
-            registers.rax = _INTERRUPTED
+            # a second signal at the same stop: if that one is caught, the interruption is its own
+            registers.rax = 2**64 - redone.errno
             self.redone[redone] -= 1
-        if registers.rax != _INTERRUPTED or registers.orig_rax >= _NO_CALL:
-            if redone is None:
-                return
-        elif ignores(tid, number):
-            registers.rax = _RESTART
-            self._redo[tid] = registers.orig_rax
-            self.redone[registers.orig_rax] += 1
+        errno = _AGAIN.get(registers.rax)
+        if errno is not None and registers.orig_rax < _NO_CALL and ignores(tid, number):
+            rerun = Rerun(self._tgid(tid), registers.orig_rax, errno)
+            self.redone[rerun] += 1
+            if errno != RESTART_BLOCK:
+                registers.rax = _RESTART
+                self._redo[tid] = rerun
+        elif redone is None:
+            return
         ptrace.set_registers(tid, registers)
 
     def _stopped(self, tid: int, number: int) -> None:
