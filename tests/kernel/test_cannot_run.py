@@ -75,7 +75,7 @@ def test_options_after_the_command_are_the_commands(trace: Tracer) -> None:
     assert traced.process.stdout == subprocess.check_output(["ls", "-l", "/usr/share"])
 
 
-@pytest.mark.parametrize("descriptors", [8, 16, 20, 24, 28])
+@pytest.mark.parametrize("descriptors", [8, 12, 16, 20])
 def test_too_few_descriptors_are_refused_with_the_remedy(descriptors: int) -> None:
     """And below what systrace itself can raise: the hard limit."""
     argv = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", str(SYSTRACE), "run", "true"]
