@@ -140,7 +140,8 @@ def _load(verb: str) -> click.Command:
 def _explained(message: str) -> str:
     """Add what helps where a limit was met that may come from any library."""
     if os.strerror(errno.EMFILE) in message:
-        return f"{message.splitlines()[0]}\n`ulimit -n 1024` in this shell allows systrace what it needs"
+        first = message.splitlines()[0]
+        return f"{first}\n`ulimit -n 1024` in this shell allows systrace what it needs"
     return message
 
 

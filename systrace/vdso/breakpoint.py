@@ -183,13 +183,20 @@ class Breakpoints:
             clocked[function.name] = {clock: count for clock, count in counts.items() if count}
         return Entries(plain, clocked)
 
+    @property
+    def used(self) -> bool:
+        """Whether any process has, or had, breakpoints."""
+        return bool(self._events or self._ended)
+
     def by_process(self) -> list[OwnEntries]:
         """Return the kernel's own counts, of every process that had breakpoints."""
         return [*self._ended, *(events.own() for events in self._events.values())]
 
     def warnings(self) -> list[str]:
-        """Say what they cost and what they leave out."""
-        warnings = []
+        """Say what they cost and what they leave out, if any process has had them."""
+        warnings: list[str] = []
+        if not self.used:
+            return warnings
         if self.hit_ns is not None:
             cost = f"{self.hit_ns / 1000:.1f} us"
             warnings.append(f"each vDSO call that a breakpoint counts takes {cost} longer")

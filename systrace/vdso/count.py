@@ -258,7 +258,7 @@ class VdsoCount:
     def incomplete(self) -> set[str]:
         """Return what was not counted, as ``Report.incomplete`` names it."""
         names = list(self._plan.refused) if self._plan is not None else []
-        if self._breakpoints is not None:
+        if self._breakpoints is not None and self._breakpoints.used:
             names += self._breakpoints.left_out
         return {f"vdso {name}" for name in names} | ({"vdso"} if self._uncounted else set())
 

@@ -88,10 +88,10 @@ def test_a_ring_change_is_caught_though_the_count_stays() -> None:
     assert run(*limits, example("time_now"), "1009") == (0, [])
     status, said = run(*limits, example("raw_clock"), "1009")
     assert status == 1
-    assert said[0].startswith("systrace: clock_gettime.ring0_calls is 1,0")
+    assert said[0].startswith("systrace: clock_gettime.ring0_calls is 1,")
     status, said = run("--without-vdso", *limits, example("time_now"), "1009")
     assert status == 1
-    assert said[0].startswith("systrace: clock_gettime.ring0_calls is 2,0")
+    assert said[0].startswith("systrace: clock_gettime.ring0_calls is 2,")
 
 
 def test_calls_that_no_breakpoint_is_left_for_hold_no_limit() -> None:
@@ -138,10 +138,10 @@ def test_what_is_attached_to_is_held_to_limits() -> None:
         attach = ("attach", "-q", "-d", "300ms", str(sleeper.pid))
         try:
             status, said = ended(*attach, *fail_if("ring0_calls > 1000", "openat.count > 0"))
-            assert (status, len(said)) == (0, 1)
+            assert (status, len(said)) == (0, 2)
             status, said = ended(*attach, *fail_if("elapsed > 10ms"))
             assert status == 1
-            assert said[-1].startswith("systrace: elapsed is 3")
+            assert said[-1].startswith("systrace: elapsed is ")
         finally:
             sleeper.kill()
 
