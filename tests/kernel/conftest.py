@@ -1,7 +1,6 @@
 """Programs that are built for the tests, and systrace to run them under."""
 
 import os
-import signal
 import subprocess
 from collections.abc import Callable
 from functools import cache
@@ -16,8 +15,6 @@ PROGRAMS = Path(__file__).parent / "programs"
 # SYSTRACE_REPEAT=20 make kernel: an exact count is exact in 20 runs of 20.
 REPEAT = int(os.environ.get("SYSTRACE_REPEAT", "1"))
 
-PYTHON_IGNORES = {signal.SIGPIPE, signal.SIGXFSZ}
-
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "exact: repeated SYSTRACE_REPEAT times (default 1)")
@@ -27,17 +24,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("exact") and REPEAT > 1:
         metafunc.fixturenames.append("_round")
         metafunc.parametrize("_round", range(1, REPEAT + 1))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _default_signals() -> None:
-    """Start every program as from a terminal, though we may have been started with nohup or &."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in signal.valid_signals():
-        # What Python itself ignores, subprocess puts back.
-        if signal.getsignal(number) is signal.SIG_IGN and number not in PYTHON_IGNORES:
-            interrupt = number == signal.SIGINT
-            signal.signal(number, signal.default_int_handler if interrupt else signal.SIG_DFL)
 
 
 @pytest.fixture
