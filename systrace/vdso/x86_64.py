@@ -33,7 +33,9 @@ CALL_LOOP: Final = bytes.fromhex(
 
 JUMP_BYTES: Final = 5
 JUMP: Final = b"\xe9"  # and a 32-bit distance
-_NOP5: Final = b"\x0f\x1f\x44\x00\x00"  # what Linux 6.18 turns into a cheap uprobe
+# Where a uprobe sits. Not five bytes long: of that Linux 6.18 makes a call to a page that a forked
+# child does not inherit (arch/x86/kernel/uprobes.c, VM_DONTCOPY), and the child dies.
+_NOP: Final = b"\x90"
 _HASH: Final = 0x9E3779B1 - 2**32
 _STACK_SHIFT: Final = 12
 _BLOCK_AT: Final = 0x7000_0000_0000  # where code is encoded for, before it is fixed up
@@ -201,7 +203,7 @@ def _encode(
     back = Instruction.create_branch(Code.JMP_REL32_64, displaced[-1].next_ip)
     encoder = BlockEncoder(64, fix_branches=True)
     encoder.add_many([*instructions, increment, *displaced, back])
-    code = _NOP5 + encoder.encode(start + len(_NOP5))
+    code = _NOP + encoder.encode(start + len(_NOP))
 
     # what follows the counting are the displaced instructions and the jump: all that leads out
     decoder = _decoder(code, start)

@@ -1,5 +1,6 @@
 """Three ways to count entries into the vDSO, of which two must agree and one counts none."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -43,6 +44,24 @@ def test_threads_and_forked_children_are_counted_to_the_last_call(
     assert row["by_clock"] == {"CLOCK_MONOTONIC": ALL_THREADS}
     assert traced.totals["threads"] == 3 * 5
     assert traced.warnings == []
+
+
+@pytest.mark.parametrize("mode", ["patch", "uprobe"])
+def test_a_child_that_is_forked_after_the_first_calls_lives_and_is_counted(
+    trace: Tracer, mode: str
+) -> None:
+    script = """
+import os, time
+for _ in range(1009):
+    time.clock_gettime(time.CLOCK_TAI)
+child = os.fork()
+for _ in range(211):
+    time.clock_gettime(time.CLOCK_TAI)
+os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) if child else 0)
+"""
+    traced = trace(sys.executable, "-I", "-S", "-c", script, options=("--vdso", mode))
+    assert traced.process.returncode == 0
+    assert traced.row("clock_gettime", "vdso")["by_clock"]["CLOCK_TAI"] == 1009 + 2 * 211
 
 
 def test_uprobes_change_no_system_call(trace: Tracer) -> None:
