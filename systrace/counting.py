@@ -15,7 +15,7 @@ from systrace.seeds import Seeds
 from systrace.tally import Tally
 from systrace.vdso.image import Image, own_bytes
 
-_TRACEPOINTS: Final = {
+TRACEPOINTS: Final = {
     "on_newtask": "task_newtask",
     "on_exit": "sched_process_exit",
     "on_exec": "sched_process_exec",
@@ -61,7 +61,7 @@ class Counting:
         self._links = Links()
         self._programs = probe.Programs(build)
         self._counters = Counters(
-            self._programs, tuple(_TRACEPOINTS), per_process=options.per_process
+            self._programs, tuple(TRACEPOINTS), per_process=options.per_process
         )
         functions = tuple(function.name for function in image.functions) if image else ()
         # Linux 6.18 turns a uprobe on a nop into this call (arch/x86/kernel/uprobes.c)
@@ -96,7 +96,7 @@ class Counting:
         self._links.attach("sys_enter", self._programs.program(_FIRST_ENTER), _FIRST_ENTER)
 
     def _attach(self) -> None:
-        for program, tracepoint in _TRACEPOINTS.items():
+        for program, tracepoint in TRACEPOINTS.items():
             self._links.attach(tracepoint, self._programs.program(program))
         self._links.attach_if_there("emulate_vsyscall", self._programs.program("on_vsyscall"))
 

@@ -21,6 +21,11 @@ Ring = Literal["3", "3->0"]
 # values of Probes.vdso for which a missing vDSO row is no zero
 UNCOUNTED = frozenset({"off", "uncounted"})
 
+# The clocksources with a VDSO_CLOCKMODE (arch/x86/include/asm/vdso/clocksource.h, arm64 alike).
+READABLE_CLOCKSOURCES = frozenset(
+    {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"}
+)
+
 RING: Mapping[Via, Ring] = {
     "vdso": "3",
     "vdso-fallback": "3->0",

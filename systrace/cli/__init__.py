@@ -21,6 +21,7 @@ VERBS: Mapping[str, str] = {
     "show": "Render a saved report again.",
     "budget": "Write a budget of calls from saved reports.",
     "check": "Hold a saved report against a budget.",
+    "doctor": "Can this machine trace, and how well?",
 }
 
 # The others end with what their target ended with, or 125 to 127; these with 0, 1 or this.
@@ -34,6 +35,7 @@ Examples:
   sudo systrace attach -d 10 nginx           what runs already, for 10 s
   systrace compare before.json after.json    what changed, in which ring
   sudo systrace run --budget budget.toml ./goapp
+  sudo systrace doctor                       is it exact on this machine?
 
 systrace VERB --help has the options of a verb.
 """

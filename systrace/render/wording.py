@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from systrace.render import units
 from systrace.render.text import clip, columns, printable, wrap
-from systrace.report import Call, Exit, Process, Report
+from systrace.report import READABLE_CLOCKSOURCES, Call, Exit, Process, Report
 from systrace.syscalls import signal_name
 
 # These leave no reader in doubt: they never return.
@@ -27,11 +27,6 @@ _HIGH_RESOLUTION = frozenset(
     }
 )
 _CPU_TIME = frozenset({"CLOCK_PROCESS_CPUTIME_ID", "CLOCK_THREAD_CPUTIME_ID"})
-
-# The clocksources with a VDSO_CLOCKMODE (arch/x86/include/asm/vdso/clocksource.h, arm64 alike).
-_READABLE_CLOCKSOURCES = frozenset(
-    {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"}
-)
 
 _ERROR_LINES = 3
 _NAMED = 4
@@ -186,7 +181,7 @@ def _fallbacks(call: Call, report: Report) -> Iterator[str]:
 
 def _unreadable(call: Call, clocksource: str) -> int:
     """How many calls needed a clocksource that only the kernel can read."""
-    readable = not clocksource or clocksource in _READABLE_CLOCKSOURCES
+    readable = not clocksource or clocksource in READABLE_CLOCKSOURCES
     if readable or call.name not in _READ_CLOCK:
         return 0
     if not call.by_clock:
