@@ -7,16 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from systrace import bpf, btf, probe
+from systrace import bpf, btf, machine, probe
 from systrace.counting import TRACEPOINTS
-from systrace.doctor import files, smallest
+from systrace.doctor import smallest
 from systrace.doctor.findings import Finding
 from systrace.errors import SystraceError
 
 OPTIONAL: Final = "emulate_vsyscall"  # a kernel may be built without the vsyscall page
 _OLDEST: Final = (5, 15)
 _ARCH: Final = "x86_64"
-_LOCKDOWN: Final = "/sys/kernel/security/lockdown"
 _BTF: Final = "/sys/kernel/btf/vmlinux"
 _SEE_BPF: Final = "see bpf above"
 _AS_ROOT: Final = "run doctor as root"
@@ -49,7 +48,7 @@ def gather() -> Facts:
         release=uname.release,
         arch=uname.machine,
         bpf_errno=bpf_errno,
-        lockdown=_lockdown(files.text(_LOCKDOWN)),
+        lockdown=machine.lockdown(),
         btf_bytes=_size(_BTF),
         btf_refusal=_btf_refusal(),
         libbpf=_has_libbpf(),
@@ -187,12 +186,6 @@ def _bpf_errno() -> int:
     except OSError as error:
         return error.errno or errno.EPERM
     return 0
-
-
-def _lockdown(said: str | None) -> str | None:
-    """Return the word in brackets: ``none [integrity] confidentiality``."""
-    found = re.search(r"\[(\w+)\]", said or "")
-    return found[1] if found else None
 
 
 def _size(path: str) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from systrace import probe
+from systrace import machine, probe
 from systrace.errors import UnsupportedError
 
 from .tracing import SYSTRACE
@@ -86,3 +86,15 @@ def test_the_compiler_says_nothing_of_its_own() -> None:
     with pytest.raises(UnsupportedError) as refused:
         probe.Programs(probe.Build(["tasks.c"], {}))
     assert len(str(refused.value).splitlines()) <= 2
+
+
+def test_a_kernel_in_confidentiality_is_refused_in_two_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In truth too, where tests/kernels boots one; here no such kernel runs."""
+    monkeypatch.setattr(machine, "lockdown", lambda: "confidentiality")
+    with pytest.raises(UnsupportedError, match="locked down") as refused:
+        probe.require_bpf()
+    assert len(str(refused.value).splitlines()) == 2
+    monkeypatch.setattr(machine, "lockdown", lambda: "integrity")
+    probe.require_bpf()
