@@ -2,7 +2,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup packages examples test unit kernel lint demo clean
+.PHONY: help setup packages examples test unit kernel test-kernels lint demo clean
 
 # The first python3 on PATH if it is recent enough, otherwise the distribution's.
 PYTHON ?= $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
@@ -31,6 +31,7 @@ help:
 	@echo 'make examples  build examples/bin/'
 	@echo 'make unit      the tests that need no root'
 	@echo 'make kernel    the tests that load eBPF programs'
+	@echo 'make test-kernels  the kernel tests on Debian kernels under QEMU: hours'
 	@echo 'make lint      ruff and mypy'
 	@echo 'make clean     remove what make made'
 
@@ -96,9 +97,15 @@ unit: setup
 kernel: setup examples
 	$(AS_ROOT) $(PYTEST) tests/kernel
 
+# KERNELS='6.1 6.12' boots only these; KERNEL_TESTS=few leaves most kernel tests out.
+test-kernels: setup examples
+	@sh scripts/setup.sh '$(PYTHON)' emulator
+	KERNELS='$(KERNELS)' KERNEL_TESTS='$(KERNEL_TESTS)' $(PYTEST) tests/kernels
+
 demo: setup examples
 	$(AS_ROOT) .venv/bin/systrace run examples/bin/time_now
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist examples/bin
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist examples/bin \
+		tests/kernels/.cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

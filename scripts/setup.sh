@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what systrace, its examples and its tests need from the distribution, and only what is
-# missing: where nothing is, it needs neither root nor a network. Called by make setup.
+# missing: where nothing is, it needs neither root nor a network. Called by make setup, and with
+# `emulator` behind the Python by make test-kernels, which needs QEMU too.
 set -eu
 
 missing=
@@ -39,6 +40,9 @@ need strace command -v strace
 need stress-ng command -v stress-ng
 if [ "$(dpkg --print-architecture)" = amd64 ]; then
     need gcc-multilib installed gcc-multilib # the tests call int 0x80 from 32-bit programs
+fi
+if [ "${2-}" = emulator ]; then
+    need qemu-system-x86 command -v qemu-system-x86_64
 fi
 # Ubuntu's perf is a script that looks for the running kernel's own package.
 # shellcheck source=/dev/null
