@@ -2,6 +2,7 @@
 
 import errno
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -66,6 +67,9 @@ def test_the_other_bcc_of_pypi_is_refused_by_name(
     wrong = tmp_path / "bcc"
     wrong.mkdir()
     (wrong / "__init__.py").write_text("lattice = True\n", encoding="ascii")
+    monkeypatch.delitem(
+        sys.modules, "bcc", raising=False
+    )  # another test may have had the right one
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UnsupportedError, match="is PyPI's, an unrelated library") as refused:
         probe.find_bcc(homes=[str(tmp_path)])
