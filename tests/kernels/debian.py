@@ -3,6 +3,7 @@
 Nothing is installed: of each package only the image and a few modules are kept, in ``.cache/``.
 """
 
+import getpass
 import lzma
 import re
 import subprocess
@@ -88,7 +89,9 @@ def _files(package: str, pattern: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _apt_get(*words: str) -> None:
-    subprocess.run(["apt-get", "-qq", *words], cwd=CACHE, check=True)
+    # as whoever we are: apt's own user may not be able to write to a clone
+    sandbox = f"APT::Sandbox::User={getpass.getuser()}"
+    subprocess.run(["apt-get", "-qq", "-o", sandbox, *words], cwd=CACHE, check=True)
 
 
 def _write(path: Path, content: bytes) -> None:
