@@ -106,7 +106,9 @@ class Held:
             if self._is_ending():
                 return
             self.abandon()
-            raise SystraceError(f"cannot trace the command: {error.strerror}") from error
+            raise SystraceError(
+                f"cannot trace the command: {error.strerror}\nsystrace doctor says what forbids it"
+            ) from error
 
     def _is_ending(self) -> bool:
         """Whether it ends without our doing, now or very soon."""
