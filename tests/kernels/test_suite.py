@@ -17,7 +17,7 @@ _HOURS_S = 3 * 3600
 def test_the_kernel_tests_pass_in_the_guest(kernel: Kernel, tmp_path: Path) -> None:
     tests = CLONE / "tests" / "kernel"
     chosen = [tests / name for name in _FEW] if FEW else [tests]
-    pytest = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    pytest = (sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider")
     environment = ("env", "-u", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE=1", "SYSTRACE_SLOWNESS=20")
     command = guest.words(*environment, *pytest, "--junit-xml=/from_outside/junit.xml", *chosen)
     ended = guest.run(kernel, f"cd {guest.words(CLONE)}\n{command}", tmp_path, TSC, _HOURS_S)
