@@ -65,8 +65,11 @@ def _breakpoints(facts: Facts, functions: int) -> Finding:
         return Finding("breakpoints", "good", facts.slots, said)
     if facts.slots_errno == errno.ENOSPC:
         remedy = "end what uses them: a debugger's hardware breakpoints, perf record -e mem:..."
+    elif facts.slots_errno == errno.EINVAL:
+        remedy = "Linux 5.13 or later, whose breakpoints end with an exec"
     else:
-        remedy = f"{os.strerror(facts.slots_errno)}: see kernel.perf_event_paranoid, or the machine"
+        said += f": {os.strerror(facts.slots_errno)}"
+        remedy = "see kernel.perf_event_paranoid; some virtual machines have none"
     return Finding(
         "breakpoints",
         "limited",
