@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from systrace import bpf, btf, machine, probe
+from systrace import bpf, btf, kernel, machine
 from systrace.counting import TRACEPOINTS
 from systrace.doctor import smallest
 from systrace.doctor.findings import Finding
@@ -205,7 +205,7 @@ def _has_libbpf() -> bool:
 
 def _btf_refusal() -> str:
     try:
-        probe.kernel_offsets()
+        kernel.offsets()
     except SystraceError as error:
         return str(error).splitlines()[0]
     return ""
