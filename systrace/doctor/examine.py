@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from systrace import machine
-from systrace.doctor import bcc, clock, costs, kernel, limits, probing, rights, self_test
+from systrace.doctor import bcc, clock, costs, kept, kernel, limits, probing, rights, self_test
 from systrace.doctor.findings import Costs, Diagnosis, Finding, Trial
 from systrace.report import Machine
 
@@ -18,6 +18,7 @@ class Facts:
     kernel: kernel.Facts
     limits: limits.Facts
     bcc: bcc.Facts
+    kept: kept.Facts
     clock: clock.Facts
     probing: probing.Facts
     costs: Costs
@@ -33,6 +34,7 @@ def gather(arguments: Sequence[str]) -> Facts:
         kernel=kernels,
         limits=limits.gather(kernel.version(kernels.release)),
         bcc=bcc.gather(),
+        kept=kept.gather(),
         clock=clocks,
         probing=probing.gather(),
         costs=costs.measure(clocks.image),
@@ -52,6 +54,7 @@ def _findings(facts: Facts) -> Iterator[Finding]:
     yield from rights.judge(facts.rights)
     yield from kernel.judge(facts.kernel, privileged=not facts.rights.refusal)
     yield from bcc.judge(facts.bcc)
+    yield from kept.judge(facts.kept)
     yield from limits.judge(facts.limits)
     yield from clock.judge(facts.clock)
     yield from probing.judge(facts.probing, len(facts.clock.functions))

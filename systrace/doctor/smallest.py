@@ -15,7 +15,7 @@ _NOTHING: Final = bytes.fromhex("b700000000000000 9500000000000000")  # r0 = 0; 
 @contextlib.contextmanager
 def loaded(kind: int) -> Iterator[int]:
     """Load it for a while, and yield its descriptor. Raises OSError."""
-    program = bpf.load_program("nothing", kind, _NOTHING)
+    program = bpf.load_program("systrace_trial", kind, _NOTHING)
     try:
         yield program
     finally:

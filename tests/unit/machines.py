@@ -3,7 +3,7 @@
 import errno
 from dataclasses import replace
 
-from systrace.doctor import bcc, clock, kernel, limits, probing, rights
+from systrace.doctor import bcc, clock, kept, kernel, limits, probing, rights
 from systrace.doctor.examine import Facts
 from systrace.doctor.findings import Costs
 from systrace.report import Machine
@@ -24,6 +24,7 @@ KERNEL = kernel.Facts(
 )
 LIMITS = limits.Facts(cgroup=None, memlock=8 << 20, version=(6, 18))
 BCC = bcc.Facts("/usr/lib/python3/dist-packages/bcc", "0.26.0", "", "")
+KEPT = kept.Facts("/var/cache/systrace", "")
 CLOCK = clock.Facts("tsc", ("tsc", "hpet"), functions=dict.fromkeys(FUNCTIONS, ""))
 PROBING = probing.Facts(slots=4, slots_errno=0, uprobes=True)
 GOOD = Facts(
@@ -32,6 +33,7 @@ GOOD = Facts(
     kernel=KERNEL,
     limits=LIMITS,
     bcc=BCC,
+    kept=KEPT,
     clock=CLOCK,
     probing=PROBING,
     costs=Costs(23.4, 164.0, 8710.0),

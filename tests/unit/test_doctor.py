@@ -13,7 +13,7 @@ from systrace.doctor.findings import Diagnosis, Finding, Outcome, Trial
 from systrace.options import VDSO_MODES, VdsoMode
 from systrace.report import Call, Exit, Machine, Probes, Report, Via
 
-from .machines import BCC, CLOCK, FUNCTIONS, GOOD, KERNEL, LIMITS, NO_BPF, PROBING, RIGHTS
+from .machines import BCC, CLOCK, FUNCTIONS, GOOD, KEPT, KERNEL, LIMITS, NO_BPF, PROBING, RIGHTS
 
 REFUSED = "needs root to load BPF programs; try:\n  sudo -E systrace doctor"
 
@@ -40,7 +40,7 @@ def test_a_machine_with_everything_is_good_and_exact() -> None:
     assert found(diagnosis, "limited", "bad", "unknown") == []
     assert diagnosis.exact
     subjects = [finding.subject for finding in diagnosis.findings]
-    assert len(subjects) == len(set(subjects)) == 15
+    assert len(subjects) == len(set(subjects)) == 16
 
 
 BAD = {
@@ -76,6 +76,7 @@ LIMITED = {
     "raw_tracepoints": without(
         kernel=replace(KERNEL, tracepoints={**KERNEL.tracepoints, "emulate_vsyscall": errno.ENOENT})
     ),
+    "cache": without(kept=replace(KEPT, refusal="others than root can write to /var/cache")),
     "cgroup_memory": without(limits=replace(LIMITS, cgroup=100 << 20)),
     "memlock": without(limits=replace(LIMITS, version=(5, 10))),
     "clocksource": without(clock=replace(CLOCK, clocksource="hpet")),
