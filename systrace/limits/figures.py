@@ -63,6 +63,10 @@ class Figures(Protocol):
     def names(self) -> Collection[str]:
         """The calls that it has figures of; those of every other are 0, or not known."""
 
+    @property
+    def unseen(self) -> Collection[str]:
+        """Those of them that may have been made or not, for nobody would have seen them."""
+
     def figure(self, quantity: Quantity) -> Figure:
         """Look a quantity up; for a pattern nothing matches, too, but never ``new_calls``."""
 
@@ -86,6 +90,11 @@ class ReportFigures:
     def names(self) -> Collection[str]:
         """The calls that have a row, and those that nobody would have seen."""
         return self._rows.keys() | self._known.unseen
+
+    @property
+    def unseen(self) -> Collection[str]:
+        """The calls that have no row, and that nobody would have seen."""
+        return self._known.unseen - self._rows.keys()
 
     def figure(self, quantity: Quantity) -> Figure:
         """Look it up; a figure that cannot be known is a range up to infinity."""
@@ -148,9 +157,11 @@ class Medians:
         """The calls that any of the runs made."""
         return frozenset().union(*(run.names for run in self._runs))
 
-    def values(self, quantity: Quantity) -> list[Number]:
-        """Return what each run had, at least; for a test of whether a change is noise."""
-        return [run.figure(quantity).low for run in self._runs]
+    @property
+    def unseen(self) -> Collection[str]:
+        """The calls that no run is known to make, and that some would not have seen."""
+        made = (frozenset(run.names) - frozenset(run.unseen) for run in self._runs)
+        return frozenset(self.names).difference(*made)
 
     def figure(self, quantity: Quantity) -> Figure:
         """Look it up in every run; the doubt is that of the first that has one."""
@@ -171,6 +182,18 @@ def _median(values: Sequence[Number]) -> Number:
     if len(ordered) % 2:
         return ordered[middle]
     return Fraction(ordered[middle - 1] + ordered[middle]) / 2
+
+
+def calls_since(figures: Figures, baseline: Figures) -> Figure:
+    """Count the calls that the baseline lacks; what it may lack is in the range only."""
+    new = new_calls(figures, baseline.names)
+    counts = {name: Quantity("count", name) for name in sorted(baseline.unseen)}
+    doubtful = {name: figures.figure(count).high for name, count in counts.items()}
+    first = next((name for name, most in doubtful.items() if most), None)
+    if first is None:
+        return new
+    doubt = new.doubt or f"{baseline.figure(counts[first]).doubt} in the baseline"
+    return replace(new, high=new.high + sum(doubtful.values()), doubt=doubt)
 
 
 def new_calls(figures: Figures, known: Iterable[str]) -> Figure:

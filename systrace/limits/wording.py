@@ -34,6 +34,11 @@ def violation(
     return f"{quantity} is {said} ({origin(limit)})"
 
 
+def undecided(text: str) -> str:
+    """Add to a violation that nothing tells it from noise."""
+    return f"{text}: too few runs to tell this from noise"
+
+
 def remarks(limit: Limit, quantity: Quantity, figure: Figure) -> Iterator[str]:
     """Say of a limit that holds where it did so for want of calls to be timed."""
     timed = quantity.is_time and quantity.call is not None and not limit.quantity.is_pattern
