@@ -184,6 +184,11 @@ def _median(values: Sequence[Number]) -> Number:
     return Fraction(ordered[middle - 1] + ordered[middle]) / 2
 
 
+def plain(value: Number) -> str:
+    """Write a finite number in full; a median may have a half: ``1,009``, ``304.5``."""
+    return f"{int(value):,}" if value == int(value) else f"{float(value):,.1f}"
+
+
 def calls_since(figures: Figures, baseline: Figures) -> Figure:
     """Count the calls that the baseline lacks; what it may lack is in the range only."""
     new = new_calls(figures, baseline.names)
@@ -201,7 +206,7 @@ def new_calls(figures: Figures, known: Iterable[str]) -> Figure:
     patterns = tuple(known)
     new = [name for name in figures.names if not any(matches(name, one) for one in patterns)]
     counts = {name: figures.figure(Quantity("count", name)) for name in sorted(new)}
-    made = [f"{name} {count.low:,.0f}" for name, count in counts.items() if count.low]
+    made = [f"{name} {plain(count.low)}" for name, count in counts.items() if count.low]
     more = f" and {len(made) - _LISTED:,} more" if len(made) > _LISTED else ""
     # what has been lost may have been new
     every = figures.figure(Quantity("ring0_calls"))

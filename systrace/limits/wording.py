@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import inf
 
-from systrace.limits.figures import Figure, Number
+from systrace.limits.figures import Figure, Number, plain
 from systrace.limits.grammar import Limit, Operator
 from systrace.limits.quantity import NEW_CALLS, Quantity
 from systrace.render import units
@@ -90,6 +90,4 @@ def _number(quantity: Quantity, value: Number, *, exact: bool = False) -> str:
         return "any number"
     if quantity.is_time and not exact:
         return units.duration(float(value))
-    whole = value == int(value)
-    text = f"{int(value):,}" if whole else f"{float(value):,.1f}"
-    return f"{text} ns" if quantity.is_time else text
+    return f"{plain(value)} ns" if quantity.is_time else plain(value)
