@@ -6,10 +6,14 @@ A is the side that was there before, B the one that is held against it: a differ
 import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from systrace.report import RING, Report, Ring, Via
 from systrace.significance import Verdict
+
+if TYPE_CHECKING:
+    # A comparison without limits does without their modules.
+    from systrace.limits.evaluate import Verdict as LimitsVerdict
 
 SCHEMA = "systrace.comparison/1"
 
@@ -152,7 +156,7 @@ class Comparison:
 
     ``ring_changes`` are those that are not mere noise, the largest first. ``runs_needed`` is how
     many runs on each side could tell a difference from noise, where these were too few to; None
-    where they were not.
+    where they were not. ``limits`` is what came of the limits, None where there were none.
     """
 
     a: Side
@@ -164,6 +168,7 @@ class Comparison:
     elapsed_ns: Change
     unprobed_ns: Change | None = None
     runs_needed: int | None = None
+    limits: "LimitsVerdict | None" = None
 
     @property
     def without_vdso(self) -> bool:

@@ -45,7 +45,10 @@ def selected(report: Report, selection: Selection | None) -> Report:
     if selection is None:
         return report
     calls = tuple(call for call in report.calls if selection.admits(call.name))
-    return replace(report, calls=calls, selected=True)
+    known = None if report.selected else selection
+    if report.selection is not None:
+        known = report.selection.and_(selection)
+    return replace(report, calls=calls, selected=True, selection=known)
 
 
 class _Runs:

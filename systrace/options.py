@@ -29,6 +29,14 @@ class Selection:
         """Whether calls of this name are counted."""
         return (name in self.names) != self.negated
 
+    def and_(self, other: "Selection") -> "Selection":
+        """Return the selection that admits what both admit."""
+        if self.negated and other.negated:
+            return Selection(self.names | other.names, negated=True)
+        if self.negated:
+            return Selection(other.names - self.names)
+        return Selection(self.names - other.names if other.negated else self.names & other.names)
+
 
 @dataclass(frozen=True, slots=True)
 class TraceOptions:

@@ -57,10 +57,15 @@ def judge(pairs: Sequence[tuple[Series, Series]]) -> list[Judgement]:
     return judgements
 
 
+def decidable(a: int, b: int, quantities: int) -> bool:
+    """Whether so many runs of each side can tell a difference in one of so many quantities."""
+    return _least_p(a, b) * quantities <= LEVEL
+
+
 def runs_needed(quantities: int) -> int:
     """Return how many runs on each side can tell a difference in one of so many quantities."""
     runs = 2
-    while _least_p(runs, runs) * quantities > LEVEL:
+    while not decidable(runs, runs, quantities):
         runs += 1
     return runs
 

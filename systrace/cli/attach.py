@@ -50,11 +50,10 @@ def attach(context: click.Context, /, **asked: Any) -> None:
     A name means every process with that name, or started from a file of that name.
     """
     # Here, so that --help loads none of it.
-    from systrace.cli import attaching, limits  # noqa: PLC0415
+    from systrace.cli import attaching  # noqa: PLC0415
 
     arguments: tuple[str, ...] = context.obj
     attaching.require_privilege(arguments)
-    held = limits.before(asked, attaching.traced(asked))
     wanted, presentation = attaching.parse(asked)
     observed = attaching.trace(wanted, presentation)
-    attaching.end(observed, held, quiet=presentation.quiet)
+    attaching.end(observed, quiet=presentation.quiet)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from systrace import attach, launcher, privilege
 from systrace.cli import limits, streams, tracing
@@ -10,10 +10,6 @@ from systrace.cli.presentation import Observed, Presentation
 from systrace.errors import OutputError, UsageError
 from systrace.options import AttachOptions, Snapshots, TraceOptions
 from systrace.target.find import Found, find
-
-if TYPE_CHECKING:
-    # A run without limits does without their modules.
-    from systrace.limits.grammar import Limit
 
 _LISTED = 8
 
@@ -28,6 +24,8 @@ def parse(asked: Mapping[str, Any]) -> tuple[AttachOptions, Presentation]:
 
     Raises UsageError, or SystraceError for a process that cannot be counted.
     """
+    traced = _traced(asked)
+    presentation = tracing.presentation(asked, traced)
     words = [word for listed in asked["pids"] for word in listed.replace(",", " ").split()]
     strange = next((word for word in words if not (word.isascii() and word.isdecimal())), None)
     if strange is not None:
@@ -41,13 +39,13 @@ def parse(asked: Mapping[str, Any]) -> tuple[AttachOptions, Presentation]:
     _list(found)
     wanted = AttachOptions(
         pids=tuple(process.pid for process in found),
-        trace=traced(asked),
+        trace=traced,
         snapshots=Snapshots(interval_s=asked["interval"], duration_s=asked["duration"]),
     )
-    return wanted, tracing.presentation(asked)
+    return wanted, presentation
 
 
-def traced(asked: Mapping[str, Any]) -> TraceOptions:
+def _traced(asked: Mapping[str, Any]) -> TraceOptions:
     """Take those of the options that say what is counted, and how. Raises UsageError."""
     return TraceOptions(
         vdso=asked["vdso"],
@@ -79,11 +77,9 @@ def trace(wanted: AttachOptions, presentation: Presentation) -> Observed:
     )
 
 
-def end(observed: Observed, held: Sequence["Limit"], *, quiet: bool) -> None:
+def end(observed: Observed, *, quiet: bool) -> None:
     """End with 0; where a report was lost, with 125; where a limit does not hold, with 1."""
-    for failure in observed.failures:
-        streams.say(str(failure))
-    violated = limits.violated(held, observed.report, quiet=quiet)
+    violated = tracing.say(observed, quiet=quiet)
     if observed.failures:
         raise SystemExit(OutputError.exit_status)
     if violated:

@@ -28,10 +28,12 @@ systrace ends with 0 if all limits hold, 1 if one does not, and 2 if a file cann
 @options.fail_if()
 @options.budget()
 @options.baseline()
+@options.output("the verdict")
+@options.format_("standard output")
 @click.argument("files", nargs=-1, metavar="[BUDGET.toml] REPORT.json")
 def check(**asked: Any) -> None:
     """Hold a report that `systrace run -o REPORT.json` saved against a budget, or other limits."""
     # Here, so that --help loads none of it.
     from systrace.cli import checking  # noqa: PLC0415
 
-    checking.end(checking.check(checking.parse(asked)))
+    checking.end(checking.check(checking.parse(asked), asked))

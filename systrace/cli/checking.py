@@ -1,24 +1,22 @@
 """What ``check`` does, step by step, once click has read its options."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, NoReturn
 
 from systrace import launcher
 from systrace.budget.read import is_json
 from systrace.cli import limits, streams
-from systrace.errors import OutputError, UsageError
+from systrace.cli.writing import destinations, write_all
+from systrace.errors import UsageError
 from systrace.limits.before import refuse_changes
-from systrace.limits.evaluate import Verdict, evaluate
-from systrace.limits.figures import ReportFigures
+from systrace.limits.evaluate import Verdict
 from systrace.limits.grammar import Limit
-from systrace.output import write_all
-from systrace.render.text import printable
+from systrace.options import Format, TableOptions
 from systrace.report import Report
 from systrace.saved import load
 from systrace.syscalls import signal_name
-
-_STDOUT = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +41,16 @@ def parse(asked: Mapping[str, Any]) -> Asked:
     return Asked(found, report, baseline)
 
 
-def check(asked: Asked) -> Verdict:
-    """Hold the limits against the report, and print what comes of it. Raises OutputError."""
-    baseline = None if asked.baseline is None else ReportFigures(asked.baseline)
-    verdict = evaluate(asked.limits, ReportFigures(asked.report), baseline)
-    for remark in (*verdict.remarks, *_remarks(asked)):
+def check(asked: Asked, outputs: Mapping[str, Any]) -> Verdict:
+    """Hold the limits against the report, and write what comes of it. Raises OutputError."""
+    verdict = limits.held(asked.limits, asked.report, asked.baseline)
+    verdict = replace(verdict, remarks=(*verdict.remarks, *_remarks(asked.report)))
+    for remark in verdict.remarks:
         streams.say(f"note: {remark}")
-    lines = [*(violation.text for violation in verdict.violations), _summary(asked.limits, verdict)]
-    _show("".join(f"{printable(line)}\n" for line in lines))
+    # A limit is violated though nobody reads it.
+    unread = streams.is_closed(streams.STDOUT)
+    with destinations({**outputs, "quiet": unread}) as opened:
+        write_all(opened, TableOptions(), lambda wanted, _: _text(verdict, asked.report, wanted))
     return verdict
 
 
@@ -59,33 +59,20 @@ def end(verdict: Verdict) -> NoReturn:
     raise SystemExit(limits.VIOLATED if verdict.violations else 0)
 
 
-def _show(text: str) -> None:
-    # Not by print: a limit is violated though nobody reads it, and a lost line is no success.
-    try:
-        write_all(_STDOUT, text.encode(errors="backslashreplace"))
-    except OSError as error:
-        if error.errno not in streams.NO_READER:
-            raise OutputError(f"cannot write standard output: {error.strerror}") from error
+def _text(verdict: Verdict, report: Report, wanted: Format) -> str:
+    # A format is a file in systrace/render/ of that name.
+    rendered: str = import_module(f"systrace.render.verdict_{wanted}").render(verdict, report)
+    return rendered
 
 
-def _remarks(asked: Asked) -> Iterator[str]:
+def _remarks(report: Report) -> Iterator[str]:
     """What a report tells that its reader may not have seen."""
-    yield from limits.remarks(asked.limits, asked.report)
-    ended = asked.report.exit
+    ended = report.exit
     if ended.signal is not None:
         yield f"the command was killed by {signal_name(ended.signal)}: it may have called less"
     elif ended.code:
         yield f"the command ended with exit {ended.code}: it may have called less"
-    yield from limits.warnings(asked.report)
-
-
-def _summary(checked: Sequence[Limit], verdict: Verdict) -> str:
-    # a pattern may be violated by many calls
-    broken = len(dict.fromkeys(str(violation.limit) for violation in verdict.violations))
-    whole = "1 limit" if len(checked) == 1 else f"{len(checked):,} limits"
-    if not broken:
-        return f"{whole} held" if len(checked) > 1 else "the limit held"
-    return f"{broken:,} of {whole} violated"
+    yield from limits.warnings(report)
 
 
 def _files(asked: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:

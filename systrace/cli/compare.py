@@ -13,6 +13,7 @@ Examples:
   sudo systrace compare before.json ./app         a report and a command
   sudo systrace compare -r 20 --warmup 1 -o diff.json ./old ./new
   sudo systrace compare --without-vdso -- ./app   what the vDSO saves it
+  systrace compare --fail-if 'ring0_calls > +5%' before.json after.json
 
 A word that names a readable report is one, any other is a command, which is split as a shell
 would split it. Commands read /dev/null, and write there unless --show-output.
@@ -20,8 +21,8 @@ would split it. Commands read /dev/null, and write there unless --show-output.
 With several runs a rank test tells for each count whether it differs beyond the noise of the
 runs, wrongly so for any count in at most one of 1,000 comparisons.
 
-Ends with 0, whether anything differs or not; with 2 where a report cannot be read, a command
-cannot be run or fails, and for a mistake on the command line.
+Ends with 0, whether anything differs or not; with 1 where a limit does not hold; with 2 where a
+report cannot be read, a command cannot be run or fails, and for a mistake on the command line.
 """
 
 
@@ -41,7 +42,7 @@ cannot be run or fails, and for a mistake on the command line.
 @options.shell()
 @options.show_output()
 @options.ignore_failure()
-@options.output()
+@options.output("the comparison")
 @options.format_("standard output")
 @options.quiet("standard output")
 @options.follow()
@@ -49,6 +50,11 @@ cannot be run or fails, and for a mistake on the command line.
 @options.vdso()
 @options.counts_only()
 @options.expr()
+@options.fail_if(
+    "End with 1 if this is true: of any run of B, as in 'ring0_calls > 400'; or, with a sign, of "
+    "the change from A, as in 'openat.count > +5%', and that is beyond the noise."
+)
+@options.budget()
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="A B")
 @click.pass_context
 def compare(context: click.Context, /, **asked: Any) -> None:

@@ -6,22 +6,25 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from systrace import diff, privilege
-from systrace.cli import ending, sides, streams, tracing
+from systrace.cli import ending, limits, sides, streams, tracing
 from systrace.cli.line import split
 from systrace.cli.sides import Named
-from systrace.cli.writing import write_all
+from systrace.cli.writing import destinations, write_all
 from systrace.comparison import Comparison, Side
-from systrace.options import RunOptions, TableOptions, TraceOptions
-from systrace.output import Output, opened
+from systrace.options import Format, RunOptions, TableOptions, TraceOptions
+from systrace.output import Output
 from systrace.target import user
 from systrace.trials import Plan, StoppedError, Trial, run
 
-_STDOUT: Final = "-"
+if TYPE_CHECKING:
+    # A comparison without limits does without their modules.
+    from systrace.limits.grammar import Limit
+
 _RUNS: Final = 10  # enough to tell a difference in one of 90 quantities from noise
 
 
@@ -38,31 +41,59 @@ def compare(command: click.Command, arguments: Sequence[str], asked: Mapping[str
         named = sides.read(line, command, by_shell=asked["shell"])
     if hint := sides.swapped(*named, line):
         streams.say(hint)
+    held = _limits(named, asked)
     if any(side.report is None for side in named):
         privilege.require(arguments)
         user.resolve(asked["user"])
-    names = dict.fromkeys((*(() if asked["quiet"] else (_STDOUT,)), *asked["outputs"]))
-    streams.hold_closed()
     try:
-        with opened(names, user.caller(), asked["format_"]) as outputs:
-            _write(_compared(named, asked), outputs, asked)
+        with destinations(asked) as outputs:
+            comparison = _compared(named, asked)
+            if held:
+                comparison = replace(comparison, limits=limits.compared(held, comparison))
+            try:
+                _write(comparison, outputs, asked)
+            finally:
+                violated = _tell(comparison, asked)
     except StoppedError as stopped:
         ending.by_signal(stopped.number)
+    if violated:
+        raise SystemExit(limits.VIOLATED)
 
 
-def _compared(named: Sequence[Named], asked: Mapping[str, Any]) -> Comparison:
+def _limits(named: Sequence[Named], asked: Mapping[str, Any]) -> Sequence["Limit"]:
+    """Read the limits, and refuse what the options leave out. Raises UsageError, InputError."""
+    reports = [side.report for side in named if side.report is not None]
+    found = limits.parse(asked, {call.name for report in reports for call in report.calls})
+    a, b = named
+    options = _traces(asked)
+    if b.report is None:
+        limits.refuse_unknowable(found, options[1])
+    if a.report is None:
+        changes = [limit for limit in found if limit.needs_baseline]
+        limits.refuse_unknowable(changes, options[0])
+    return found
+
+
+def _traces(asked: Mapping[str, Any]) -> tuple[TraceOptions, TraceOptions]:
+    """How A and B are traced, where they are commands. Raises UsageError."""
     trace = TraceOptions(
         vdso=asked["vdso"],
         counts_only=asked["counts_only"],
         selection=tracing.selected(asked["expressions"]),
         follow=asked["follow"],
     )
+    if not asked["without_vdso"]:
+        return trace, trace
+    return trace, replace(trace, vdso="auto", without_vdso=True)
+
+
+def _compared(named: Sequence[Named], asked: Mapping[str, Any]) -> Comparison:
+    traces = _traces(asked)
     commands = [
-        RunOptions(side.command, asked["user"], trace) for side in named if side.report is None
+        RunOptions(side.command, asked["user"], trace)
+        for side, trace in zip(named, traces, strict=True)
+        if side.report is None
     ]
-    if asked["without_vdso"]:
-        bare = replace(trace, vdso="auto", without_vdso=True)
-        commands[1] = replace(commands[1], trace=bare)
     trials = iter(_run(commands, asked))
     found = []
     for side in named:
@@ -70,7 +101,7 @@ def _compared(named: Sequence[Named], asked: Mapping[str, Any]) -> Comparison:
             trial = next(trials)
             found.append(Side(side.label, trial.reports, "command", trial.unprobed_ns))
         else:
-            report = diff.selected(side.report, trace.selection)
+            report = diff.selected(side.report, traces[0].selection)
             found.append(Side(side.label, (replace(report, processes=()),)))
     return diff.series(*found)
 
@@ -106,18 +137,23 @@ def _progress(steps: int, *, visible: bool) -> Iterator[Callable[[], None]]:
         yield lambda: bar.update(1)
 
 
+def _tell(comparison: Comparison, asked: Mapping[str, Any]) -> bool:
+    """Say on standard error which limits do not hold; whether there are any."""
+    warned = list[str]()
+    if asked["quiet"]:
+        reports = (*comparison.a.reports, *comparison.b.reports)
+        texts = (text for report in reports for text in limits.warnings(report))
+        warned = list(dict.fromkeys(texts))
+    return limits.say(comparison.limits, warned)
+
+
 def _write(comparison: Comparison, outputs: Sequence[Output], asked: Mapping[str, Any]) -> None:
     """Write it everywhere. Raises the first OutputError, when all others have theirs."""
-    plain = TableOptions(unchanged=asked["unchanged"])
-    fd = streams.STDOUT
-    seen = replace(plain, width=streams.width(fd=fd), colour=streams.colour(fd=fd))
-    write_all(outputs, lambda output: _rendered(comparison, output, seen, plain))
 
+    def render(wanted: Format, table: TableOptions) -> str:
+        # A format is a file in systrace/render/ of that name.
+        renderer = import_module(f"systrace.render.comparison_{wanted}")
+        rendered: str = renderer.render(comparison, table)
+        return rendered
 
-def _rendered(
-    comparison: Comparison, output: Output, seen: TableOptions, plain: TableOptions
-) -> str:
-    # A format is a file in systrace/render/ of that name.
-    renderer = import_module(f"systrace.render.comparison_{output.format}")
-    rendered: str = renderer.render(comparison, seen if output.name == _STDOUT else plain)
-    return rendered
+    write_all(outputs, TableOptions(unchanged=asked["unchanged"]), render)

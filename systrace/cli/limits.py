@@ -1,7 +1,8 @@
 """``--fail-if`` and ``--budget``: read before anything starts, held when all is counted."""
 
 import shlex
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from systrace.cli import streams
@@ -11,6 +12,8 @@ from systrace.report import Report
 
 if TYPE_CHECKING:
     # A run without limits does without their modules.
+    from systrace.comparison import Comparison
+    from systrace.limits.evaluate import Verdict
     from systrace.limits.grammar import Limit
 
 VIOLATED = 1
@@ -21,6 +24,8 @@ def parse(asked: Mapping[str, Any], names: Collection[str] = ()) -> tuple["Limit
 
     Raises UsageError for an expression, InputError for a budget.
     """
+    if not asked["fail_if"] and not asked["budgets"]:
+        return ()
     expressions = (_expression(text, names) for text in asked["fail_if"])
     return (*expressions, *_budgets(asked["budgets"], names))
 
@@ -44,30 +49,54 @@ def before(asked: Mapping[str, Any], trace: TraceOptions) -> tuple["Limit", ...]
     return limits
 
 
-def violated(limits: Sequence["Limit"], report: Report, *, quiet: bool) -> bool:
-    """Hold the limits against the whole run, and say on standard error what does not hold.
+def refuse_unknowable(limits: Sequence["Limit"], trace: TraceOptions) -> None:
+    """Refuse limits on what these options leave out. Raises UsageError."""
+    if limits:
+        from systrace.limits import before  # noqa: PLC0415  as above
 
-    ``quiet``: nobody has been shown the report, and what it warns of.
-    """
-    if not limits:
-        return False
+        before.refuse_unknowable(limits, trace)
+
+
+def held(limits: Sequence["Limit"], report: Report, baseline: Report | None = None) -> "Verdict":
+    """Hold limits against the whole run; a change is one from the ``baseline``."""
     from systrace.limits.evaluate import evaluate  # noqa: PLC0415  as above
     from systrace.limits.figures import ReportFigures  # noqa: PLC0415  as above
 
-    verdict = evaluate(limits, ReportFigures(report))
-    warned = warnings(report) if quiet else ()
-    for remark in (*verdict.remarks, *remarks(limits, report), *warned):
+    before = None if baseline is None else ReportFigures(baseline)
+    verdict = evaluate(limits, ReportFigures(report), before)
+    return _with_remarks(verdict, [report])
+
+
+def compared(limits: Sequence["Limit"], comparison: "Comparison") -> "Verdict":
+    """Hold limits against the runs of B, changes against those of A."""
+    from systrace.limits import series  # noqa: PLC0415  as above
+
+    a, b = comparison.a.reports, comparison.b.reports
+    return _with_remarks(series.hold(limits, a, b), b)
+
+
+def say(verdict: "Verdict | None", warned: Iterable[str] = ()) -> bool:
+    """Say on standard error what does not hold; whether there is anything.
+
+    ``warned`` is what the report warns of, where nobody has been shown that.
+    """
+    if verdict is None:
+        return False
+    for remark in (*verdict.remarks, *warned):
         streams.say(f"note: {remark}")
     for violation in verdict.violations:
         streams.say(violation.text)
     return bool(verdict.violations)
 
 
-def remarks(limits: Sequence["Limit"], report: Report) -> Iterator[str]:
+def _with_remarks(verdict: "Verdict", reports: Sequence[Report]) -> "Verdict":
     """Say what limits that hold do not cover."""
-    wide = any(limit.quantity.call is None or limit.quantity.is_pattern for limit in limits)
-    if report.selected and wide:
-        yield "totals and patterns are of the calls that -e selected"
+    quantities = [limit.quantity for limit in verdict.limits]
+    wide = any(quantity.call is None or quantity.is_pattern for quantity in quantities)
+    if not wide or not any(report.selected for report in reports):
+        return verdict
+    remark = "totals and patterns are of the calls that -e selected"
+    return replace(verdict, remarks=(*verdict.remarks, remark))
 
 
 def warnings(report: Report) -> Iterator[str]:

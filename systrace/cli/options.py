@@ -107,7 +107,7 @@ class WarmUps(Rows):
     least = 0
 
 
-def output() -> _Decorator:
+def output(what: str = "the report") -> _Decorator:
     """``-o/--output FILE``, as often as wanted: ``tuple[str, ...]``."""
     return click.option(
         "-o",
@@ -115,7 +115,7 @@ def output() -> _Decorator:
         "outputs",
         metavar="FILE",
         multiple=True,
-        help="Write the report to FILE as well, in the format of its ending (.txt, .json, .csv, "
+        help=f"Write {what} to FILE as well, in the format of its ending (.txt, .json, .csv, "
         ".md, .prom; otherwise that of -F); - is standard output. May be given more than once.",
     )
 
@@ -320,15 +320,17 @@ def unchanged() -> _Decorator:
     )
 
 
-def fail_if() -> _Decorator:
+def fail_if(
+    meaning: str = "End with 1 if this is true, as in 'ring0_calls > 400', 'openat.count > 38', "
+    "'*.filtered > 0' or 'write.p99 > 2ms'.",
+) -> _Decorator:
     """``--fail-if EXPR``, as often as wanted."""
     return click.option(
         "--fail-if",
         "fail_if",
         metavar="EXPR",
         multiple=True,
-        help="End with 1 if this is true, as in 'ring0_calls > 400', 'openat.count > 38', "
-        "'*.filtered > 0' or 'write.p99 > 2ms'. May be given more than once.",
+        help=f"{meaning} May be given more than once.",
     )
 
 

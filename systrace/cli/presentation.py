@@ -3,9 +3,9 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from systrace.cli import formats, streams
+from systrace.cli import formats, limits, streams
 from systrace.cli.live import Live
 from systrace.errors import OutputError
 from systrace.options import Format, TableOptions
@@ -14,17 +14,26 @@ from systrace.render import wording
 from systrace.report import Report
 from systrace.watch import Snapshot
 
+if TYPE_CHECKING:
+    # A run without limits does without their modules.
+    from systrace.limits.evaluate import Verdict
+    from systrace.limits.grammar import Limit
+
 _FILE_WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """How reports are shown; ``outputs`` are the names that ``-o`` gave."""
+    """How reports are shown; ``outputs`` are the names that ``-o`` gave.
+
+    ``limits`` are held against the whole run, and told with it where a format has a place for them.
+    """
 
     outputs: tuple[str, ...] = ()
     format: Format = "table"
     quiet: bool = False
     table: TableOptions = field(default_factory=TableOptions)
+    limits: tuple["Limit", ...] = ()
 
     @property
     def file_table(self) -> TableOptions:
@@ -34,10 +43,11 @@ class Presentation:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The whole run, and the places where its report could not be written."""
+    """The whole run, the places where its report could not be written, what came of limits."""
 
     report: Report
     failures: tuple[OutputError, ...]
+    verdict: "Verdict | None" = None
 
 
 def present(
@@ -52,16 +62,19 @@ def present(
     """
     display = _Display(presentation, live)
     files = _Files(outputs, presentation.file_table)
-    final = None
+    final = verdict = None
     # Closed also when we fail half-way: the session then lets go of the target.
     with closing(cast("Generator[Snapshot, None, None]", snapshots)):
         for snapshot in snapshots:
-            display.show(snapshot)
-            files.take(snapshot)
-            final = snapshot if snapshot.kind == "final" else final
+            if snapshot.kind == "final":
+                final = snapshot
+                if presentation.limits:
+                    verdict = limits.held(presentation.limits, snapshot.report)
+            display.show(snapshot, verdict)
+            files.take(snapshot, verdict)
     if final is None:
         raise RuntimeError("the session ended without a final report")
-    return Observed(final.report, (*display.failures, *files.failures))
+    return Observed(final.report, (*display.failures, *files.failures), verdict)
 
 
 class _Files:
@@ -73,16 +86,21 @@ class _Files:
         self._first = True
         self.failures: list[OutputError] = []
 
-    def take(self, snapshot: Snapshot) -> None:
+    def take(self, snapshot: Snapshot, verdict: "Verdict | None") -> None:
         if snapshot.kind == "interval":
-            self._to_all([output for output in self._outputs if output.format == "csv"], snapshot)
+            rows = [output for output in self._outputs if output.format == "csv"]
+            self._to_all(rows, snapshot, None)
             self._first = False
         elif snapshot.kind == "final":
-            self._to_all(self._outputs, snapshot)
+            self._to_all(self._outputs, snapshot, verdict)
 
-    def _to_all(self, outputs: Sequence[Output], snapshot: Snapshot) -> None:
+    def _to_all(
+        self, outputs: Sequence[Output], snapshot: Snapshot, verdict: "Verdict | None"
+    ) -> None:
         for output in tuple(outputs):
-            text = formats.text(snapshot.report, output.format, self._table, first=self._first)
+            text = formats.text(
+                snapshot.report, output.format, self._table, verdict, first=self._first
+            )
             try:
                 (output.write if snapshot.kind == "final" else output.add)(text)
             except OutputError as error:
@@ -100,7 +118,7 @@ class _Display:
         self._shown = self._intervals = False
         self.failures: list[OutputError] = []
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: Snapshot, verdict: "Verdict | None") -> None:
         if snapshot.kind == "progress":
             self._live.draw(snapshot.report)
             return
@@ -111,7 +129,7 @@ class _Display:
         self._live.clear()
         wanted = self._presentation.format
         text = formats.text(
-            snapshot.report, wanted, self._presentation.table, first=not self._shown
+            snapshot.report, wanted, self._presentation.table, verdict, first=not self._shown
         )
         self._shown = True
         try:

@@ -64,12 +64,11 @@ def run(context: click.Context, /, **asked: Any) -> None:
     ring 0, calls that the vDSO serves stay in ring 3.
     """
     # Here, so that --help loads none of it.
-    from systrace.cli import limits, tracing  # noqa: PLC0415
+    from systrace.cli import tracing  # noqa: PLC0415
 
     arguments: tuple[str, ...] = context.obj
     tracing.refuse_habits(context.command, arguments)
     wanted, presentation = tracing.parse(asked)
-    held = limits.before(asked, wanted.trace)
     tracing.require_privilege(arguments, wanted)
     observed = tracing.trace(wanted, presentation)
-    tracing.end(observed, held, quiet=presentation.quiet)
+    tracing.end(observed, quiet=presentation.quiet)

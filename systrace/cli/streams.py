@@ -1,4 +1,4 @@
-"""Standard error, which the target shares: what is said there, how wide, in which colours."""
+"""Standard output and error, as we found them; what is said, how wide, in which colours."""
 
 import errno
 import os
@@ -24,6 +24,15 @@ def hold_closed() -> None:
         while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= STDERR:
             pass
         os.close(fd)
+
+
+def is_closed(fd: int) -> bool:
+    """Whether our caller closed this stream; to be asked before ``hold_closed``."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        return True
+    return False
 
 
 def say(message: str) -> None:

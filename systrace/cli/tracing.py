@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -22,10 +22,6 @@ from systrace.options import (
 from systrace.output import opened
 from systrace.target import user
 from systrace.watch import Snapshot
-
-if TYPE_CHECKING:
-    # A run without limits does without their modules.
-    from systrace.limits.grammar import Limit
 
 _PROGRESS_S = 1.0
 
@@ -51,11 +47,11 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
         snapshots=Snapshots(interval_s=asked["interval"]),
         wait_all=asked["wait_all"],
     )
-    return wanted, presentation(asked)
+    return wanted, presentation(asked, wanted.trace)
 
 
-def presentation(asked: Mapping[str, Any]) -> Presentation:
-    """Take those of the options that say where reports go, and how they look.
+def presentation(asked: Mapping[str, Any], trace: TraceOptions) -> Presentation:
+    """Take those of the options that say where reports go, how they look, what fails them.
 
     Raises UsageError.
     """
@@ -64,7 +60,8 @@ def presentation(asked: Mapping[str, Any]) -> Presentation:
             "-i makes many reports, and Prometheus reads one; -o FILE.prom gets the whole run"
         )
     table = TableOptions(asked["sort"], asked["top"], streams.width(), streams.colour())
-    return Presentation(asked["outputs"], asked["format_"], asked["quiet"], table)
+    held = limits.before(asked, trace)
+    return Presentation(asked["outputs"], asked["format_"], asked["quiet"], table, held)
 
 
 def require_privilege(arguments: Sequence[str], wanted: RunOptions) -> None:
@@ -98,20 +95,28 @@ def observe(how: Presentation, begin: Callable[[float | None], Iterator[Snapshot
         return present(begin(progress_s), how, outputs, live)
 
 
-def end(observed: Observed, held: Sequence["Limit"], *, quiet: bool) -> NoReturn:
+def end(observed: Observed, *, quiet: bool) -> NoReturn:
     """End as the target ended.
 
     Where it succeeded and a report was lost, with 125; and where a limit does not hold, with 1.
     """
-    for failure in observed.failures:
-        streams.say(str(failure))
-    violated = limits.violated(held, observed.report, quiet=quiet)
+    violated = say(observed, quiet=quiet)
     if observed.report.exit.code == 0:
         if observed.failures:
             raise SystemExit(OutputError.exit_status)
         if violated:
             raise SystemExit(limits.VIOLATED)
     ending.as_target(observed.report.exit)
+
+
+def say(observed: Observed, *, quiet: bool) -> bool:
+    """Say on standard error what could not be written, and which limits do not hold, if any.
+
+    ``quiet``: nobody has been shown the report, and what it warns of.
+    """
+    for failure in observed.failures:
+        streams.say(str(failure))
+    return limits.say(observed.verdict, limits.warnings(observed.report) if quiet else ())
 
 
 def selected(expressions: Sequence[str]) -> Selection | None:

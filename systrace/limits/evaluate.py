@@ -1,15 +1,19 @@
 """Limits held against figures: what is violated, and what is worth saying of the rest."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from systrace.limits import wording
-from systrace.limits.figures import Figure, Figures, Number, new_calls
+from systrace.limits.figures import Figure, Figures, Number, calls_since, new_calls
 from systrace.limits.grammar import Limit, Operator
 from systrace.limits.quantity import NEW_CALLS, Quantity, is_pattern, matches
+
+if TYPE_CHECKING:
+    # Statistics, for those alone who have several runs.
+    from systrace.significance import Verdict as Noise
 
 _OPPOSITE: Final[dict[Operator, Operator]] = {
     ">": "<=",
@@ -38,8 +42,9 @@ class Violation:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Every violation, in the order of the limits, and remarks on limits that hold."""
+    """The limits that were held, every violation in their order, and remarks on those that hold."""
 
+    limits: tuple[Limit, ...]
     violations: tuple[Violation, ...]
     remarks: tuple[str, ...]
 
@@ -49,36 +54,45 @@ def evaluate(
     figures: Figures,
     baseline: Figures | None = None,
     *,
-    beyond_noise: Callable[[Quantity], bool] = lambda _: True,
+    noise: "Callable[[Quantity], Noise]" = lambda _: "beyond",
 ) -> Verdict:
     """Hold all limits against the figures.
 
     A pattern stands for each call that it matches, on either side, by itself; where it matches
-    none it is one call that was never made. A change that is known, and is not ``beyond_noise``,
-    violates nothing.
+    none it is one call that was never made.
+
+    ``noise`` is asked how a figure's difference from the baseline stands to that between runs. One
+    within the noise violates nothing that an unchanged figure would not, and one of too few runs
+    (``unknown``) is no less of a violation, and says so.
 
     Raises ValueError for a change without a baseline.
     """
+    held = tuple(limits)
     violations: list[Violation] = []
     remarks: list[str] = []
-    for limit in limits:
-        for quantity in _quantities(limit, figures, baseline):
+    for limit in held:
+        for quantity in quantities(limit, figures, baseline):
             figure = _figure(limit, quantity, figures, baseline)
             before = _before(limit, quantity, baseline)
             bound = _bound(limit, before)
             if _certainly(figure, _OPPOSITE[limit.operator], bound):
                 remarks += wording.remarks(limit, quantity, figure)
                 continue
-            noisy = limit.change and figure.is_known and bound.is_known
-            if noisy and not beyond_noise(quantity):
-                continue
             certain = _certainly(figure, limit.operator, bound)
+            found: Noise = "beyond"
+            if certain and figure.is_known and _may_be_noise(limit, before, bound):
+                found = noise(quantity)
+            if found in ("same", "within"):
+                continue
             text = wording.violation(limit, quantity, figure, before, certain=certain)
+            if found == "unknown":
+                text = wording.undecided(text)
             violations.append(Violation(limit, quantity, figure, before, text))
-    return Verdict(tuple(violations), tuple(dict.fromkeys(remarks)))
+    return Verdict(held, tuple(violations), tuple(dict.fromkeys(remarks)))
 
 
-def _quantities(limit: Limit, figures: Figures, baseline: Figures | None) -> Iterator[Quantity]:
+def quantities(limit: Limit, figures: Figures, baseline: Figures | None) -> Iterator[Quantity]:
+    """Yield what a limit is held against: with a pattern, each call by itself."""
     quantity = limit.quantity
     if quantity.call is None or not is_pattern(quantity.call):
         yield quantity
@@ -91,10 +105,9 @@ def _quantities(limit: Limit, figures: Figures, baseline: Figures | None) -> Ite
 
 def _figure(limit: Limit, quantity: Quantity, figures: Figures, baseline: Figures | None) -> Figure:
     if quantity.call is None and quantity.field == NEW_CALLS:
-        known: Sequence[str] | None = limit.known
-        if known is None:
-            known = tuple(_required(baseline).names)
-        return new_calls(figures, known)
+        if limit.known is None:
+            return calls_since(figures, _required(baseline))
+        return new_calls(figures, limit.known)
     return figures.figure(quantity)
 
 
@@ -117,6 +130,12 @@ def _bound(limit: Limit, before: Figure | None) -> Figure:
     factor = 1 + limit.bound / 100
     ends = sorted(_scaled(value, factor) for value in (before.low, before.high))
     return replace(before, low=ends[0], high=ends[1])
+
+
+def _may_be_noise(limit: Limit, before: Figure | None, bound: Figure) -> bool:
+    """Whether an unchanged figure would hold; a limit that asks for a change gets no benefit."""
+    unchanged = before or Figure(0, 0)
+    return limit.needs_baseline and not _certainly(unchanged, limit.operator, bound)
 
 
 def _scaled(value: Number, factor: Fraction) -> Number:

@@ -63,6 +63,10 @@ class Figures(Protocol):
     def names(self) -> Collection[str]:
         """The calls that it has figures of; those of every other are 0, or not known."""
 
+    @property
+    def unseen(self) -> Collection[str]:
+        """Those of them that may have been made or not, for nobody would have seen them."""
+
     def figure(self, quantity: Quantity) -> Figure:
         """Look a quantity up; for a pattern nothing matches, too, but never ``new_calls``."""
 
@@ -86,6 +90,11 @@ class ReportFigures:
     def names(self) -> Collection[str]:
         """The calls that have a row, and those that nobody would have seen."""
         return self._rows.keys() | self._known.unseen
+
+    @property
+    def unseen(self) -> Collection[str]:
+        """The calls that have no row, and that nobody would have seen."""
+        return self._known.unseen - self._rows.keys()
 
     def figure(self, quantity: Quantity) -> Figure:
         """Look it up; a figure that cannot be known is a range up to infinity."""
@@ -148,9 +157,11 @@ class Medians:
         """The calls that any of the runs made."""
         return frozenset().union(*(run.names for run in self._runs))
 
-    def values(self, quantity: Quantity) -> list[Number]:
-        """Return what each run had, at least; for a test of whether a change is noise."""
-        return [run.figure(quantity).low for run in self._runs]
+    @property
+    def unseen(self) -> Collection[str]:
+        """The calls that no run is known to make, and that some would not have seen."""
+        made = (frozenset(run.names) - frozenset(run.unseen) for run in self._runs)
+        return frozenset(self.names).difference(*made)
 
     def figure(self, quantity: Quantity) -> Figure:
         """Look it up in every run; the doubt is that of the first that has one."""
@@ -173,12 +184,29 @@ def _median(values: Sequence[Number]) -> Number:
     return Fraction(ordered[middle - 1] + ordered[middle]) / 2
 
 
+def plain(value: Number) -> str:
+    """Write a finite number in full; a median may have a half: ``1,009``, ``304.5``."""
+    return f"{int(value):,}" if value == int(value) else f"{float(value):,.1f}"
+
+
+def calls_since(figures: Figures, baseline: Figures) -> Figure:
+    """Count the calls that the baseline lacks; what it may lack is in the range only."""
+    new = new_calls(figures, baseline.names)
+    counts = {name: Quantity("count", name) for name in sorted(baseline.unseen)}
+    doubtful = {name: figures.figure(count).high for name, count in counts.items()}
+    first = next((name for name, most in doubtful.items() if most), None)
+    if first is None:
+        return new
+    doubt = new.doubt or f"{baseline.figure(counts[first]).doubt} in the baseline"
+    return replace(new, high=new.high + sum(doubtful.values()), doubt=doubt)
+
+
 def new_calls(figures: Figures, known: Iterable[str]) -> Figure:
     """Count the calls whose names are not among ``known``, which may be patterns."""
     patterns = tuple(known)
     new = [name for name in figures.names if not any(matches(name, one) for one in patterns)]
     counts = {name: figures.figure(Quantity("count", name)) for name in sorted(new)}
-    made = [f"{name} {count.low:,.0f}" for name, count in counts.items() if count.low]
+    made = [f"{name} {plain(count.low)}" for name, count in counts.items() if count.low]
     more = f" and {len(made) - _LISTED:,} more" if len(made) > _LISTED else ""
     # what has been lost may have been new
     every = figures.figure(Quantity("ring0_calls"))

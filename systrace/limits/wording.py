@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from math import inf
 
-from systrace.limits.figures import Figure, Number
+from systrace.limits.figures import Figure, Number, plain
 from systrace.limits.grammar import Limit, Operator
 from systrace.limits.quantity import NEW_CALLS, Quantity
 from systrace.render import units
@@ -32,6 +32,11 @@ def violation(
     elif before is not None:
         said = f"{_value(limit, quantity, figure)}, in the baseline {_unknown(quantity, before)}"
     return f"{quantity} is {said} ({origin(limit)})"
+
+
+def undecided(text: str) -> str:
+    """Add to a violation that nothing tells it from noise."""
+    return f"{text}: too few runs to tell this from noise"
 
 
 def remarks(limit: Limit, quantity: Quantity, figure: Figure) -> Iterator[str]:
@@ -85,6 +90,4 @@ def _number(quantity: Quantity, value: Number, *, exact: bool = False) -> str:
         return "any number"
     if quantity.is_time and not exact:
         return units.duration(float(value))
-    whole = value == int(value)
-    text = f"{int(value):,}" if whole else f"{float(value):,.1f}"
-    return f"{text} ns" if quantity.is_time else text
+    return f"{plain(value)} ns" if quantity.is_time else plain(value)

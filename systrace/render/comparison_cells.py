@@ -1,9 +1,10 @@
 """What stands in the cells of a comparison, for every format that people read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from operator import attrgetter
 
 from systrace.comparison import Change, Comparison, Row, Spread
+from systrace.options import TableOptions
 from systrace.render import units
 from systrace.render.text import printable
 from systrace.significance import Verdict
@@ -20,6 +21,9 @@ _ONLY = {"a": "only A", "b": "only B", None: ""}
 # A factor below this reads better upside down.
 _TINY = 0.1
 
+Keys = Sequence[str]
+ONE_RUN: Keys = ("call", "via", "A", "B", "change", "factor", "time A", "time B", "errs")
+RUNS: Keys = ("call", "via", "A", "B", "change", "factor", "noise")
 Unit = Callable[[float], str]
 
 
@@ -41,6 +45,21 @@ def row(row: Row, comparison: Comparison) -> dict[str, str]:
         "time B": _marked(value(row.total_ns.b, units.duration), mark),
         "errs": "-" if row.via == "vdso" else _errors(row),
     }
+
+
+def shown(comparison: Comparison, options: TableOptions) -> list[Row]:
+    """Choose the rows to show: those that changed, or all."""
+    return [row for row in comparison.rows if row.changed or options.unchanged]
+
+
+def columns(comparison: Comparison) -> Keys:
+    """Choose the columns by whether there are several runs; without those that nothing is in."""
+    keys = RUNS if any(len(side.reports) > 1 for side in (comparison.a, comparison.b)) else ONE_RUN
+    if not any(row.total_ns.a or row.total_ns.b for row in comparison.rows):
+        keys = [key for key in keys if not key.startswith("time")]
+    if not any(row.errors for row in comparison.rows):
+        keys = [key for key in keys if key != "errs"]
+    return keys
 
 
 def totals(comparison: Comparison) -> Iterator[tuple[str, Change, Unit]]:

@@ -5,7 +5,7 @@ from typing import Any
 from systrace import __version__
 from systrace.comparison import SCHEMA, Change, Comparison, RingChange, Row, Side, Spread
 from systrace.options import TableOptions
-from systrace.render import json
+from systrace.render import json, verdict_json
 from systrace.significance import LEVEL, TEST
 
 
@@ -22,7 +22,7 @@ def to_document(comparison: Comparison) -> dict[str, Any]:
         "elapsed_ns": comparison.elapsed_ns,
         "unprobed_ns": comparison.unprobed_ns,
     }
-    return {
+    document = {
         "schema": SCHEMA,
         "systrace": __version__,
         "noise": {"test": TEST, "level": LEVEL, "runs_needed": comparison.runs_needed},
@@ -32,6 +32,9 @@ def to_document(comparison: Comparison) -> dict[str, Any]:
         "ring_changes": [_ring_change(change) for change in comparison.ring_changes],
         "rows": [_row(row) for row in comparison.rows],
     }
+    if comparison.limits is not None:
+        document["limits"] = verdict_json.to_document(comparison.limits)
+    return document
 
 
 def _side(side: Side) -> dict[str, Any]:

@@ -25,9 +25,6 @@ from systrace.report import RING
 # Narrower terminals get lines of this length: three counts, a name and a verdict need it.
 _NARROWEST = 64
 
-_ONE_RUN = ("call", "via", "A", "B", "change", "factor", "time A", "time B", "errs")
-_RUNS = ("call", "via", "A", "B", "change", "factor", "noise")
-
 _CONCESSIONS: Sequence[Concession] = (
     short_via,
     without_commas("A", "B", "change"),
@@ -58,17 +55,14 @@ def render(comparison: Comparison, options: TableOptions) -> str:
         lines += [paint(line, colour) for line in said]
     for lost in wording.lost(comparison):
         lines += [paint(line, LOUD) for line in wrap(lost, width)]
+    lines += wrap(wording.verdict(comparison), width)
     for note in wording.notes(comparison, unchanged=options.unchanged):
         lines += wrap(note, width)
     return "\n".join(lines) + "\n"
 
 
 def _table(comparison: Comparison, options: TableOptions, width: int, paint: Paint) -> list[str]:
-    keys: Sequence[str] = _RUNS if wording.several(comparison) else _ONE_RUN
-    if not any(row.total_ns.a or row.total_ns.b for row in comparison.rows):
-        keys = [key for key in keys if not key.startswith("time")]
-    if not any(row.errors for row in comparison.rows):
-        keys = [key for key in keys if key != "errs"]
+    keys = cells.columns(comparison)
     lines = [
         line and {key: line.get(key, "") for key in keys} for line in _lines(comparison, options)
     ]
@@ -84,9 +78,9 @@ def _coloured(line: dict[str, str], paint: Paint) -> dict[str, str]:
 
 
 def _lines(comparison: Comparison, options: TableOptions) -> Iterator[Line]:
-    yield {key: key for key in (*_ONE_RUN, *_RUNS)}
+    yield {key: key for key in (*cells.ONE_RUN, *cells.RUNS)}
     yield None
-    shown = [row for row in comparison.rows if row.changed or options.unchanged]
+    shown = cells.shown(comparison, options)
     for row in shown:
         line = cells.row(row, comparison)
         yield line | {"call": ascii_only(line["call"])}

@@ -18,6 +18,11 @@ _INDENT = "   "
 _MOST_ERRORS = 6
 
 
+def title(comparison: Comparison) -> str:
+    """Name both sides as the user called them."""
+    return f"{printable(comparison.a.label)} -> {printable(comparison.b.label)}"
+
+
 def several(comparison: Comparison) -> bool:
     """Whether there is more than one run of a side, so that there is a spread to show."""
     return any(len(side.reports) > 1 for side in (comparison.a, comparison.b))
@@ -79,15 +84,20 @@ def verdict(comparison: Comparison) -> str:
     return f"{text}. {_rings(comparison)}".rstrip()
 
 
-def notes(comparison: Comparison, *, unchanged: bool = False) -> Iterator[str]:
-    """Everything worth knowing, a paragraph each; ``unchanged``: such rows are shown."""
-    yield verdict(comparison)
+def notes(
+    comparison: Comparison, *, unchanged: bool = False, warnings: bool = True
+) -> Iterator[str]:
+    """Everything worth knowing below the verdict, a paragraph each; ``unchanged``: such rows show.
+
+    Without ``warnings`` (and ``caveats``) for a format that has a place of its own for them.
+    """
     yield from _saved(comparison)
     yield from _errors(comparison)
     hidden = sum(not row.changed for row in comparison.rows)
     if hidden and not unchanged:
         yield f"Unchanged, and shown by --all: {plural(hidden, 'row')}."
-    yield from _caveats(comparison)
+    if warnings:
+        yield from caveats(comparison)
     yield from _noise(comparison)
     yield from _times(comparison)
 
@@ -151,7 +161,7 @@ def _error(row: Row, error: str, change: Change, comparison: Comparison) -> str:
     return f"{label} {printable(error)} {written['A']} -> {written['B']}{noise}"
 
 
-def _caveats(comparison: Comparison) -> Iterator[str]:
+def caveats(comparison: Comparison) -> Iterator[str]:
     """Say where the two sides were not counted alike."""
     a, b = comparison.a.reports[0], comparison.b.reports[0]
     for letter, side in (("A", comparison.a), ("B", comparison.b)):

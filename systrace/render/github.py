@@ -5,13 +5,17 @@ GitHub shows ten of a level a step, so that all rows stand in the one notice.
 """
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from systrace.options import TableOptions
 from systrace.render import wording
 from systrace.render.rows import cells, notes, ordered
 from systrace.render.text import clip, printable
 from systrace.report import Call, Report
+
+if TYPE_CHECKING:
+    # A report without limits does without their modules.
+    from systrace.limits.evaluate import Verdict
 
 Level = Literal["notice", "warning", "error"]
 
@@ -20,19 +24,41 @@ _MESSAGE = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _PROPERTY = {**_MESSAGE, **str.maketrans({":": "%3A", ",": "%2C"})}
 
 _LONGEST_TITLE = 120
-_NOTE_WIDTH = 160
+_SHOWN: Final = 10  # of a level a step
+NOTE_WIDTH = 160
 
 
-def render(report: Report, table: TableOptions) -> str:
-    """Write the annotations, with rows in the order and number that ``table`` asks for."""
-    title = f"systrace: {clip(wording.subject(report), _LONGEST_TITLE)}"
-    lines = [annotation("notice", "\n".join(_notice(report, table)), title=title)]
+def render(report: Report, table: TableOptions, verdict: "Verdict | None" = None) -> str:
+    """Write the annotations, with rows in the order and number that ``table`` asks for.
+
+    What limits are violated, if there were any limits, comes first.
+    """
+    title = title_of(wording.subject(report))
+    lines = list(errors(verdict, title)) if verdict is not None else []
+    lines += [annotation("notice", "\n".join(_notice(report, table)), title=title)]
     lines += [
         annotation("warning", printable(text), title=title)
         for text in (wording.lost(report), *report.warnings)
         if text
     ]
     return "\n".join(lines) + "\n"
+
+
+def errors(verdict: "Verdict", title: str) -> Iterator[str]:
+    """Write each violation as an error; the tenth has all those that would not be shown."""
+    violations = verdict.violations
+    alone = len(violations) if len(violations) <= _SHOWN else _SHOWN - 1
+    for violation in violations[:alone]:
+        # shown at the budget, where the limit stands in one
+        at = {"file": printable(violation.limit.file)} if violation.limit.file else {}
+        yield annotation("error", printable(violation.text), **at, title=title)
+    if rest := [printable(violation.text) for violation in violations[alone:]]:
+        yield annotation("error", "\n".join(rest), title=title)
+
+
+def title_of(subject: str) -> str:
+    """Make a title of what ran, printable already."""
+    return f"systrace: {clip(subject, _LONGEST_TITLE)}"
 
 
 def annotation(level: Level, message: str, **properties: str) -> str:
@@ -50,7 +76,7 @@ def _notice(report: Report, table: TableOptions) -> Iterator[str]:
     yield about + wording.facts(report)
     for call in ordered(report.calls, table)[: table.top]:
         yield _row(call, report)
-    yield from notes(report, table, _NOTE_WIDTH, warnings=False)
+    yield from notes(report, table, NOTE_WIDTH, warnings=False)
 
 
 def _row(call: Call, report: Report) -> str:

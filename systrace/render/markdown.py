@@ -7,13 +7,19 @@ sentence, all that could be any of these is written as a character reference.
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from systrace.options import TableOptions
 from systrace.render import units, wording
 from systrace.render.processes import calls
 from systrace.render.rows import RING_TITLES, cells, notes, ordered, ring_total
 from systrace.render.text import clip, printable
+from systrace.render.verdict_wording import summary
 from systrace.report import Process, Report
+
+if TYPE_CHECKING:
+    # A report without limits does without their modules.
+    from systrace.limits.evaluate import Verdict
 
 # A title and whether its cells stand at the right.
 Column = tuple[str, bool]
@@ -38,10 +44,10 @@ _PROCESS_COLUMNS: Sequence[Column] = (
     ("entered ring 0", True),
     ("errs", True),
 )
-_UNFOLDED = 12
+UNFOLDED = 12
 _MOST_PROCESSES = 50
 _LONGEST_COMMAND = 200
-_NOTE_WIDTH = 160
+NOTE_WIDTH = 160
 
 # CommonMark 6 and GFM's tables, strikethroughs and autolinks; $ is GitHub's mathematics.
 _MARKUP = re.compile(
@@ -57,9 +63,12 @@ _PARTED = "@#"
 _ZERO_WIDTH_SPACE = "&#8203;"
 
 
-def render(report: Report, table: TableOptions) -> str:
-    """Write the comment, its rows in the order and number that ``table`` asks for."""
-    return "\n\n".join(_blocks(report, table)) + "\n"
+def render(report: Report, table: TableOptions, verdict: "Verdict | None" = None) -> str:
+    """Write the comment, its rows in the order and number that ``table`` asks for.
+
+    What came of limits, if there were any, stands above all else.
+    """
+    return "\n\n".join(_blocks(report, table, verdict)) + "\n"
 
 
 def code(text: str) -> str:
@@ -89,7 +98,17 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> str:
 
 def warning(sentences: Iterable[str]) -> str:
     """Write sentences, Markdown already, as an alert that cannot be overlooked."""
-    return "> [!WARNING]\n" + "\n>\n".join(f"> {sentence}" for sentence in sentences)
+    return alert("WARNING", sentences)
+
+
+def alert(level: str, sentences: Iterable[str]) -> str:
+    """Write sentences, Markdown already, as an alert of GitHub's: ``WARNING``, ``CAUTION``."""
+    return f"> [!{level}]\n" + "\n>\n".join(f"> {sentence}" for sentence in sentences)
+
+
+def heading(text: str) -> str:
+    """Write a heading of what ran, or of a file."""
+    return f"### {code(clip(text, _LONGEST_COMMAND))}"
 
 
 def folded(title: str, block: str) -> str:
@@ -105,8 +124,19 @@ def _parted(found: re.Match[str]) -> str:
     return _reference(found) + (_ZERO_WIDTH_SPACE if found[0] in _PARTED else "")
 
 
-def _blocks(report: Report, options: TableOptions) -> Iterator[str]:
-    yield f"### {code(clip(wording.subject(report), _LONGEST_COMMAND))}"
+def limits(verdict: "Verdict") -> str:
+    """Write what cannot be overlooked where a limit is violated, and otherwise a sentence."""
+    said = summary(verdict)
+    said = f"**{prose(said[0].upper() + said[1:])}**"
+    if not verdict.violations:
+        return said
+    return alert("CAUTION", [said, *(prose(violation.text) for violation in verdict.violations)])
+
+
+def _blocks(report: Report, options: TableOptions, verdict: "Verdict | None") -> Iterator[str]:
+    yield heading(wording.subject(report))
+    if verdict is not None:
+        yield limits(verdict)
     yield f"**{prose(wording.verdict(report))}**"
     about = "" if report.since_ns is None else f"{wording.part(report)}: "
     yield prose(about + wording.facts(report))
@@ -117,8 +147,8 @@ def _blocks(report: Report, options: TableOptions) -> Iterator[str]:
     rows = list(_rows(report, options))
     title = f"All calls: {units.count(len(report.calls))} rows"
     block = table(_columns(report), rows)
-    yield block if len(rows) <= _UNFOLDED else folded(title, block)
-    yield from map(prose, notes(report, options, _NOTE_WIDTH, warnings=False))
+    yield block if len(rows) <= UNFOLDED else folded(title, block)
+    yield from map(prose, notes(report, options, NOTE_WIDTH, warnings=False))
     if any(process.calls for process in report.processes):
         yield _processes(report.processes)
 

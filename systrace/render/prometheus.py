@@ -27,15 +27,19 @@ from systrace.report import RING, Call, Process, Report, Ring, Times
 
 Labels = Mapping[str, str]
 
-_SECOND_NS = 1_000_000_000
+SECOND_NS = 1_000_000_000
 _MOST_COMMS = 100
 _OTHERS = "(others)"
 
 
 def render(report: Report, _table: TableOptions) -> str:
     """Write all of the report; the text of warnings stands in comments."""
-    comments = [f"# Warning: {printable(warning)}\n" for warning in report.warnings]
-    return "".join(comments) + exposition([*_run(report), *_calls(report)])
+    return comments("Warning", report.warnings) + exposition([*_run(report), *_calls(report)])
+
+
+def comments(what: str, texts: Iterable[str]) -> str:
+    """Write texts as comments, a line each."""
+    return "".join(f"# {what}: {printable(text)}\n" for text in texts)
 
 
 def exposition(metrics: Iterable[Metric]) -> str:
@@ -64,6 +68,12 @@ def label(text: str) -> str:
     return text if plain else text.encode("unicode_escape").decode("ascii")
 
 
+def command(report: Report) -> str:
+    """Name what ran, without its arguments: they would make new series with every run."""
+    comm = report.processes[0].comm if report.processes else ""
+    return PurePath(report.command[0]).name if report.command else comm
+
+
 class _Collected(Collector):
     """What ``generate_latest`` wants of a registry."""
 
@@ -78,8 +88,7 @@ class _Metrics:
     """Makes the metrics of one run, whose series all have its ``command``."""
 
     def __init__(self, report: Report) -> None:
-        comm = report.processes[0].comm if report.processes else ""
-        self._command = PurePath(report.command[0]).name if report.command else comm
+        self._command = command(report)
 
     def counter(self, name: str, what: str, samples: Iterable[tuple[Labels, float]]) -> Metric:
         return self._make(name, "counter", what, (("_total", *sample) for sample in samples))
@@ -113,10 +122,10 @@ def _run(report: Report) -> Iterator[Metric]:
         vdso=probes.vdso,
         selected="true" if report.selected else "false",
     )
-    since_s = (report.since_ns or 0) / _SECOND_NS
+    since_s = (report.since_ns or 0) / SECOND_NS
     began_s = datetime.fromisoformat(report.started.replace("Z", "+00:00")).timestamp() + since_s
     yield make.gauge("run_start_time_seconds", "When counting began, Unix time.", began_s)
-    took_s = report.elapsed_ns / _SECOND_NS
+    took_s = report.elapsed_ns / SECOND_NS
     yield make.gauge("run_duration_seconds", "How long was counted.", took_s)
     yield make.gauge("run_exit_code", "The exit status, if it ended so.", report.exit.code)
     signal = report.exit.signal
@@ -132,7 +141,7 @@ def _run(report: Report) -> Iterator[Metric]:
         yield make.gauge(
             "run_longest_stop_seconds",
             "For how long, at most, systrace held a thread.",
-            report.longest_stop_ns / _SECOND_NS,
+            report.longest_stop_ns / SECOND_NS,
         )
 
 
@@ -176,7 +185,7 @@ def _calls(report: Report) -> Iterator[Metric]:
         "call_estimated_seconds",
         "Time in calls that no probe saw return: calls times their calibrated cost.",
         (
-            (_row(call), call.times.total_ns / _SECOND_NS)
+            (_row(call), call.times.total_ns / SECOND_NS)
             for call in calls
             if call.times is not None and call.times.estimated
         ),
@@ -205,8 +214,8 @@ def _durations(call: Call) -> Iterator[tuple[str, Labels, float]]:
         return
     for quantile, value in _quantiles(times).items():
         if value is not None:
-            yield "", {**row, "quantile": quantile}, value / _SECOND_NS
-    yield "_sum", row, times.total_ns / _SECOND_NS
+            yield "", {**row, "quantile": quantile}, value / SECOND_NS
+    yield "_sum", row, times.total_ns / SECOND_NS
     yield "_count", row, max(0, call.count - call.unfinished)
 
 

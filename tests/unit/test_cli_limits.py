@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from systrace import cli, session
-from systrace.cli import attaching, limits
+from systrace.cli import attaching, limits, tracing
 from systrace.cli.presentation import Observed
 from systrace.errors import OutputError
 from systrace.limits.grammar import parse
@@ -119,34 +119,35 @@ def test_a_budget_of_all_vdso_calls_goes_with_vdso_off(
 def test_attach_ends_with_1_over_a_limit_and_with_125_without_its_report(
     goapp: Report, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    attached = Observed(replace(goapp, command=(), exit=Exit()), ())
-    lost = Observed(attached.report, (OutputError("cannot write x"),))
-    limit = parse("futex.count > 5")
-    for observed, held, status in [
-        (attached, (), 0),
-        (attached, (parse("futex.count > 29"),), 0),
-        (attached, (limit,), 1),
-        (lost, (limit,), 125),
-        (lost, (), 125),
+    report = replace(goapp, command=(), exit=Exit())
+    lost = (OutputError("cannot write x"),)
+    over, within = (limits.held([parse(f"futex.count > {n}")], report) for n in (5, 29))
+    for failures, verdict, status in [
+        ((), None, 0),
+        ((), within, 0),
+        ((), over, 1),
+        (lost, over, 125),
+        (lost, None, 125),
     ]:
+        observed = Observed(report, failures, verdict)
         if status:
             with pytest.raises(SystemExit) as end:
-                attaching.end(observed, held, quiet=True)
+                attaching.end(observed, quiet=True)
             assert end.value.code == status
         else:
-            attaching.end(observed, held, quiet=True)
-        assert ("over the limit of 5" in capfd.readouterr().err) == (limit in held)
+            attaching.end(observed, quiet=True)
+        assert ("over the limit of 5" in capfd.readouterr().err) == (verdict is over)
 
 
 def test_who_was_shown_no_report_is_told_of_its_warnings(
     goapp: Report, capfd: pytest.CaptureFixture[str]
 ) -> None:
     report = replace(goapp, warnings=("1 process was still running",))
-    held = [parse("futex.count > 29")]
+    held = limits.held([parse("futex.count > 29")], report)
     for quiet in (True, False):
-        assert not limits.violated(held, report, quiet=quiet)
+        assert not tracing.say(Observed(report, (), held), quiet=quiet)
         assert ("still running" in capfd.readouterr().err) == quiet
-    assert not limits.violated([], report, quiet=True)
+    assert not tracing.say(Observed(report, ()), quiet=True)
     assert capfd.readouterr().err == ""
 
 
