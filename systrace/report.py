@@ -207,8 +207,8 @@ class Report:
     ) -> int:
         """Calls of this name, of every via, ring and ABI or of those given; 0 if there were none.
 
-        Raises ValueError for a name that no call has, and where calls of the vDSO that are asked
-        for were not counted. A call that a selection left out was not counted either.
+        Raises ValueError for a name that no call has, for one that a selection left out, and where
+        calls of the vDSO that are asked for were not counted.
         """
         named = {call.name for call in self.calls}
         if name not in named and not syscalls.is_name(name):
@@ -216,6 +216,8 @@ class Report:
             raise ValueError(
                 f"no call is named {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
             )
+        if self.selection is not None and not self.selection.admits(name):
+            raise ValueError(f"{name} was not counted: the selection (expr, -e) left it out")
         if name in syscalls.VDSO_FUNCTIONS and via in (None, "vdso") and ring in (None, "3"):
             self._require_vdso(name)
         return sum(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from systrace.options import Selection
 from systrace.report import Call, Probes, Report
 
 
@@ -53,3 +54,10 @@ def test_what_was_not_counted_is_refused_and_not_0(goapp: Report, vdso: str) -> 
 def test_without_a_vdso_0_is_a_count(goapp: Report, vdso: str) -> None:
     report = replace(goapp, calls=goapp.calls[1:], probes=Probes("raw_tracepoint", vdso))
     assert report.ring3_calls == report.count("clock_gettime", ring="3") == 0
+
+
+def test_what_a_selection_left_out_is_refused_and_not_0(goapp: Report) -> None:
+    selected = replace(goapp, selected=True, selection=Selection(frozenset({"futex"})))
+    assert selected.count("futex") == 29
+    with pytest.raises(ValueError, match="openat was not counted: the selection"):
+        selected.count("openat")
