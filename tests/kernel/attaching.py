@@ -10,6 +10,14 @@ from .live import Live, started
 from .tracing import SYSTRACE, Traced, Tracer
 
 ATTACHED = "systrace: attached to "
+CALLS = 8 * 10_007  # of a round of on_signal
+MODES = ("patch", "breakpoint")
+
+
+def round_of(live: Live) -> None:
+    """Let an on_signal make its calls, all of them."""
+    live.process.send_signal(signal.SIGUSR1)
+    assert live.line() == "done"
 
 
 class Attached(Live):

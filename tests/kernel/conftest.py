@@ -2,12 +2,13 @@
 
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from .live import Live, started
 from .tracing import Tracer
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -45,3 +46,11 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         return str(binary)
 
     return compiled
+
+
+@pytest.fixture
+def target(build: Callable[..., str]) -> Iterator[Live]:
+    """8 threads that call clock_gettime 10,007 times each at a SIGUSR1."""
+    with started(build("on_signal")) as live:
+        assert live.line() == "ready"
+        yield live
