@@ -18,6 +18,8 @@ from systrace.vdso.patch import CounterPages, UnpatchableError, check_address, c
 from systrace.vdso.x86_64 import PAGE, Plan
 
 _UNHELD_TRIES: Final = 20
+# what /proc says of a process that execs or ends meanwhile among them
+_OBSTACLES: Final = (UnpatchableError, BreakpointError, HoldError, OSError)
 
 
 class LivePages(CounterPages):
@@ -77,8 +79,8 @@ class LiveVdso(VdsoCount):
                 self._take_patched(process, seeds, self._plan)
             elif self._breakpoints is not None:
                 self._take_held(process, seeds)
-        except (UnpatchableError, BreakpointError, HoldError) as error:
-            self._without(process, seeds, str(error), first=first)
+        except _OBSTACLES as error:
+            self._without(process, seeds, _reason(error), first=first)
         seeds.sow([process.pid], held=False)
 
     def _without(self, process: Found, seeds: Seeds, reason: str, *, first: bool) -> None:
@@ -86,7 +88,7 @@ class LiveVdso(VdsoCount):
         if self._asked == "auto" and self._with_breakpoints():
             try:
                 self._take_held(process, seeds)
-            except (UnpatchableError, BreakpointError, HoldError):
+            except _OBSTACLES:
                 pass
             else:
                 self._held[reason] += 1
@@ -144,6 +146,11 @@ class LiveVdso(VdsoCount):
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""
         return [*super().warnings(), *self._left]
+
+
+def _reason(error: Exception) -> str:
+    """Complete 'not counted: '."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _set_unheld(pid: int, breakpoints: Breakpoints, vdso: int) -> None:
