@@ -186,6 +186,7 @@ def workload(
     served: int = CLOCK_GETTIME,
     fallen: int = 0,
     lost: int = 0,
+    incomplete: tuple[str, ...] = (),
     end: Exit = Exit(code=0),  # noqa: B008 - frozen
 ) -> Report:
     """A report of the workload, with calls of others in it."""
@@ -210,6 +211,7 @@ def workload(
         process_count=2,
         thread_count=2,
         lost=lost,
+        incomplete=incomplete,
     )
 
 
@@ -241,14 +243,21 @@ def test_where_no_vdso_call_is_counted_none_is_expected(counted_by: str) -> None
         workload(lost=1),
         workload(end=Exit(code=1)),
         workload(end=Exit(signal=11)),
-        workload("uncounted", served=0),
+        workload("uncounted", served=0, incomplete=("vdso",)),
+        workload("breakpoint", incomplete=("vdso getcpu",)),
     ],
-    ids=["fewer", "more", "vdso", "fallback", "lost", "failed", "killed", "uncounted"],
+    ids=["fewer", "more", "vdso", "fallback", "lost", "failed", "killed", "uncounted", "left out"],
 )
 def test_one_call_too_few_or_too_many_is_wrong_and_named(report: Report) -> None:
     trial = self_test.judge("auto", report)
     assert trial.outcome == "wrong"
     assert trial.says
+
+
+def test_what_breakpoints_leave_out_is_no_fault_where_they_were_asked_for() -> None:
+    left_out = workload("breakpoint", incomplete=("vdso getcpu", "vdso getrandom"))
+    assert self_test.judge("breakpoint", left_out).outcome == "exact"
+    assert "vdso getcpu, vdso getrandom" in self_test.judge("auto", left_out).says
 
 
 def test_both_totals_of_the_workload_are_prime() -> None:
