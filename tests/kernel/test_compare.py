@@ -94,6 +94,47 @@ def test_the_table_names_the_ring_change_and_the_counts(clocks: Sequence[str]) -
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
+RING_0 = "clock_gettime.ring0_calls > 0"
+
+
+def test_a_limit_on_ring_0_fails_the_comparison_in_every_format(
+    clocks: Sequence[str], tmp_path: Path
+) -> None:
+    """The ring change and the counts, wherever they are read."""
+    file = tmp_path / "c.md"
+    done = compare("-o", str(file), "--fail-if", RING_0, *clocks, status=1)
+    assert "Changed ring: clock_gettime: vdso -> syscall, 100,003 calls" in done.stdout
+    assert done.stderr == (
+        f"systrace: clock_gettime.ring0_calls is 100,003, over the limit of 0 "
+        f"(--fail-if '{RING_0}')\n"
+    )
+    comment = file.read_text()
+    assert "> Changed ring: clock_gettime: vdso -&#62; syscall, 100,003 calls" in comment
+    assert "| `clock_gettime` | syscall | 0 | 100,003 | +100,003 | only B |" in comment
+    assert "1 of 1 limit violated" in comment
+    found = json.loads(compare("-F", "json", "--fail-if", RING_0, *clocks, status=1).stdout)
+    assert found["limits"]["violations"][0]["figure"] == {"low": 100_003, "high": 100_003}
+    assert found["ring_changes"][0]["calls"] == 100_003
+    # the other way round there is nothing to find
+    compare("--fail-if", RING_0, *reversed(clocks))
+
+
+def test_a_change_fails_beyond_the_noise_alone() -> None:
+    changes = ("--fail-if", "getppid.count > +2", "--fail-if", "*.count > +3%", "-r", "8", "-q")
+    few, more = f"{example('getppid')} 1009", f"{example('getppid')} 1013"
+    said = compare(*changes, few, more, status=1).stderr
+    assert said.startswith("systrace: getppid.count is 1,013 (the median of 8 runs), 1,009 in the")
+    assert said.count("\n") == 1
+    assert compare(*changes, few, few).stderr == ""
+
+
+def test_what_two_runs_cannot_tell_does_not_pass() -> None:
+    few, more = f"{example('getppid')} 1009", f"{example('getppid')} 1013"
+    done = compare("-q", "-r", "2", "--fail-if", "getppid.count > +2", few, more, status=1)
+    assert "too few runs to tell this from noise" in done.stderr
+    assert "note: 7 runs of each side can tell" in done.stderr
+
+
 def test_a_deterministic_program_does_not_differ_from_itself() -> None:
     command = f"{example('getppid')} 1009"
     found = document("-r", "3", command, command)

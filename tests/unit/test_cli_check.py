@@ -333,3 +333,34 @@ def test_a_budget_warns_of_reports_that_may_not_belong_together(
         "systrace: warning: 'other.json' is of a command that failed: it may have called less"
     )
     assert len(err) == 3
+
+
+def test_the_verdict_comes_in_the_format_that_is_asked_for(typed: Check, files: Path) -> None:
+    line = "check -F github -o v.json -o v.csv -o v.md -o v.prom -o v.txt tight.toml new.json"
+    status, out, err = typed(line)
+    assert (status, err) == (1, [])
+    assert [text.partition(" ")[0] for text in out] == ["::error", "::error", "::notice"]
+    assert out[0].startswith(
+        "::error file=tight.toml,title=systrace%3A ./goapp::openat.count is 41"
+    )
+    assert '"held": false' in (files / "v.json").read_text()
+    assert (files / "v.csv").read_text().startswith("row,limit,file,quantity")
+    assert "2 of 3 limits violated" in (files / "v.md").read_text()
+    assert 'file="tight.toml"' in (files / "v.prom").read_text()
+    assert (files / "v.txt").read_text().splitlines()[-1] == "2 of 3 limits violated"
+
+
+def test_notes_on_the_report_are_in_the_verdict_too(
+    typed: Check, files: Path, goapp: Report
+) -> None:
+    (files / "failed.json").write_text(render(replace(goapp, exit=Exit(code=3))))
+    status, out, err = typed("check -F csv --fail-if 'lost > 0' failed.json")
+    assert status == 0
+    assert err == ["systrace: note: the command ended with exit 3: it may have called less"]
+    assert out[-1] == "note" + "," * 9 + "the command ended with exit 3: it may have called less"
+
+
+def test_a_verdict_that_cannot_be_written_is_no_verdict(typed: Check) -> None:
+    status, out, err = typed("check -o /no/v.json good.toml new.json")
+    assert (status, out) == (2, [])
+    assert err == ["systrace: cannot write /no/v.json: No such file or directory"]

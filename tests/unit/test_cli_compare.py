@@ -245,3 +245,86 @@ def test_there_is_no_bar_where_it_would_be_in_the_way(option: str) -> None:
 
 def test_there_is_no_bar_for_reports(saved: Sequence[str]) -> None:
     assert at_a_terminal(*saved) == ""
+
+
+def test_limits_end_it_with_1_and_all_violations_are_told(
+    saved: tuple[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "c.md"
+    limits = ("getpid.count > 10_006", "ring0_calls > +5%", "errors > +5", "futex.count > 28")
+    asked = [word for limit in limits for word in ("--fail-if", limit)]
+    done = systrace("-o", str(file), *asked, *saved)
+    assert done.returncode == 1
+    assert "getpid" in done.stdout
+    assert [line.partition(",")[0] for line in done.stderr.splitlines()] == [
+        "systrace: getpid.count is 10",
+        "systrace: ring0_calls is 10",
+        "systrace: futex.count is 29",
+    ]
+    assert "3 of 4 limits violated" in file.read_text()
+    held = systrace("--fail-if", "futex.count > +0", *saved)
+    assert (held.returncode, held.stderr) == (0, "")
+
+
+def test_a_budget_is_held_against_b_alone(saved: tuple[str, str], tmp_path: Path) -> None:
+    budget = tmp_path / "b.toml"
+    calls = "['futex', 'rt_sigaction', 'clock_gettime']"
+    budget.write_text(f'schema = "systrace.budget/1"\ncalls = {calls}\n')
+    done = systrace("-q", "--budget", str(budget), *saved)
+    assert done.returncode == 1
+    assert done.stderr.startswith("systrace: new_calls is 10,007 (getpid 10,007), over the limit")
+    assert systrace("-q", "--budget", str(budget), *reversed(saved)).returncode == 0
+
+
+def test_a_limit_on_what_a_selection_left_out_is_no_limit(saved: tuple[str, str]) -> None:
+    done = systrace("-q", "-e", "futex", "--fail-if", "openat.count > 5", *saved)
+    assert done.returncode == 1
+    assert "openat.count is not known: a selection (-e) left it out" in done.stderr
+    done = systrace("-q", "-e", "futex,openat", "--fail-if", "openat.count > 5", *saved)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_cannot_be_limited_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    for options, said in [
+        (("--fail-if", "openat.cuont > 1"), "--fail-if 'openat.cuont > 1', column 8"),
+        (("--counts-only", "--fail-if", "write.p99 > 1ms"), "write.p99 cannot be known"),
+        (("--vdso", "off", "--fail-if", "time.count > +1"), "time.count cannot be known"),
+        (("--budget", f"{tmp_path}/no.toml"), f"cannot read '{tmp_path}/no.toml'"),
+    ]:
+        done = systrace(*options, f"touch {tmp_path}/x", "true")
+        assert done.returncode == 2
+        assert said in done.stderr
+        assert done.stderr.count("\n") <= 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_several_runs_are_held_to_their_limits_run_by_run() -> None:
+    # the fake session makes 29 futex calls in every run
+    done = systrace("-q", "-r", "3", "--fail-if", "futex.count > 28", "true", "true")
+    assert done.returncode == 1
+    assert done.stderr.startswith("systrace: futex.count is 29 (run 1 of 3), over")
+    assert systrace("-q", "-r", "3", "--fail-if", "*.count > +0", "true", "true").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("ending", "begins"),
+    [
+        (".csv", "row,name,via"),
+        (".md", "### "),
+        (".prom", "# HELP systrace_comparison_info"),
+        (".json", "{"),
+        (".txt", "A  "),
+    ],
+)
+def test_every_ending_has_its_format(
+    ending: str, begins: str, saved: tuple[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / f"c{ending}"
+    assert systrace("-q", "-o", str(file), *saved).returncode == 0
+    assert file.read_text().startswith(begins)
+
+
+def test_github_annotations_come_on_standard_output(saved: tuple[str, str]) -> None:
+    done = systrace("-F", "github", "--fail-if", "getpid.count > 0", *saved)
+    assert done.stdout.startswith("::error title=systrace")
+    assert done.returncode == 1

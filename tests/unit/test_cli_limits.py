@@ -159,3 +159,14 @@ def test_attach_refuses_before_it_attaches(
     monkeypatch.setattr(session, "run", lambda _: pytest.fail("it ran something"))
     assert cli.main(["attach", "--fail-if", "errors >> 0", "1"]) == 125
     assert "column 8" in capfd.readouterr().err
+
+
+def test_what_is_violated_stands_in_the_comment_and_the_annotations(tmp_path: Path) -> None:
+    file = tmp_path / "r.md"
+    done = systrace("run", "-F", "github", "-o", str(file), *FAILS, "true")
+    assert done.returncode == 1
+    assert done.stderr.startswith("::error title=systrace%3A ./goapp::futex.count is 29, over")
+    assert file.read_text().count("> [!CAUTION]\n> **2 of 2 limits violated**") == 1
+    held = systrace("run", "-q", "-o", str(file), *HOLDS, "true")
+    assert (held.returncode, held.stderr) == (0, "")
+    assert "**The limit held**" in file.read_text()

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,14 @@ def test_a_saved_report_is_loaded(goapp: Report, tmp_path: Path) -> None:
     assert systrace.load is saved.load
     with pytest.raises(systrace.InputError, match="No such file"):
         systrace.load(tmp_path / "none")
+
+
+def test_two_reports_are_compared(goapp: Report) -> None:
+    found = systrace.compare(goapp, replace(goapp, calls=goapp.calls[1:]))
+    assert isinstance(found, systrace.Comparison)
+    assert found.ring3_calls.difference == -2_000_152
+    assert [(row.name, row.via) for row in found.rows if row.changed] == [("clock_gettime", "vdso")]
+    assert found.ring0_calls.difference == 0
 
 
 Run = Callable[..., Report]
