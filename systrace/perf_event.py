@@ -17,6 +17,7 @@ _FLAG_FD_CLOEXEC: Final = 8
 _IOC_ENABLE: Final = 0x2400
 _IOC_DISABLE: Final = 0x2401
 _IOC_SET_BPF: Final = 0x40042408
+_IOC_MODIFY_ATTRIBUTES: Final = 0x4008240B
 
 _ATTR_BYTES: Final = 112  # PERF_ATTR_SIZE_VER5
 _ATTR_FORMAT: Final = "=IIQQQQQIIQQ"  # up to and with bp_len
@@ -26,6 +27,7 @@ _EXCLUDE_KERNEL: Final = 1 << 5
 _EXCLUDE_HV: Final = 1 << 6
 _INHERIT_THREAD: Final = 1 << 35  # Linux 5.13, and so is the next one
 _REMOVE_ON_EXEC: Final = 1 << 36
+_THREADS: Final = _INHERIT | _INHERIT_THREAD
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -42,22 +44,9 @@ def open_breakpoint(tid: int, address: int, program_fd: int, *, threads: bool) -
     switches between the two, but not what it remembers of their debug registers, so that a child
     that execs would sometimes find all of them taken.
     """
-    flags = _DISABLED | _EXCLUDE_KERNEL | _EXCLUDE_HV | _REMOVE_ON_EXEC
-    packed = struct.pack(
-        _ATTR_FORMAT,
-        _TYPE_BREAKPOINT,
-        _ATTR_BYTES,
-        *(0, 1, 0, 0),  # config, sample_period, sample_type, read_format
-        flags | (_INHERIT | _INHERIT_THREAD if threads else 0),
-        0,  # wakeup_events
-        _BREAKPOINT_X,
-        address,
-        _BREAKPOINT_BYTES,
-    )
-    attributes = ctypes.create_string_buffer(packed, _ATTR_BYTES)
     fd: int = _libc.syscall(
         ctypes.c_long(_NR_PERF_EVENT_OPEN),
-        attributes,
+        _attributes(address, _DISABLED | (_THREADS if threads else 0)),
         ctypes.c_long(tid),
         ctypes.c_long(-1),  # on any CPU
         ctypes.c_long(-1),  # of no group
@@ -73,6 +62,26 @@ def open_breakpoint(tid: int, address: int, program_fd: int, *, threads: bool) -
         os.close(fd)
         raise
     return fd
+
+
+def _attributes(address: int, flags: int) -> ctypes.Array[ctypes.c_char]:
+    packed = struct.pack(
+        _ATTR_FORMAT,
+        _TYPE_BREAKPOINT,
+        _ATTR_BYTES,
+        *(0, 1, 0, 0),  # config, sample_period, sample_type, read_format
+        flags | _EXCLUDE_KERNEL | _EXCLUDE_HV | _REMOVE_ON_EXEC,
+        0,  # wakeup_events
+        _BREAKPOINT_X,
+        address,
+        _BREAKPOINT_BYTES,
+    )
+    return ctypes.create_string_buffer(packed, _ATTR_BYTES)
+
+
+def move_breakpoint(fd: int, address: int) -> None:
+    """Set one that was opened with ``threads`` elsewhere, with all that inherited it."""
+    fcntl.ioctl(fd, _IOC_MODIFY_ATTRIBUTES, _attributes(address, _THREADS))
 
 
 def read_count(fd: int) -> int:

@@ -30,7 +30,7 @@ _BCC_INSTALL: Final = (
     "Debian and Ubuntu: apt-get install python3-bpfcc; Fedora: dnf install python3-bcc; "
     "Arch: pacman -S python-bcc"
 )
-COUNTING: Final = ("tasks.c", "per_process.c", "syscalls.c", "start.c", "vsyscall.c")
+COUNTING: Final = ("tasks.c", "moves.c", "per_process.c", "syscalls.c", "start.c", "vsyscall.c")
 SEEDING: Final = ("seed.c",)
 
 _RAW_TRACEPOINT: Final = 17  # BPF_PROG_TYPE_RAW_TRACEPOINT
@@ -39,6 +39,8 @@ _OFFSETS: Final = {
     "TASK_STATUS": "task_struct.thread_info.status",
     "TASK_FLAGS": "task_struct.flags",
     "TASK_MM": "task_struct.mm",
+    "TASK_PTRACE": "task_struct.ptrace",
+    "TASK_PARENT": "task_struct.parent",
     "TASK_EXIT_CODE": "task_struct.exit_code",
     "TASK_SIGNAL": "task_struct.signal",
     "SIGNAL_FLAGS": "signal_struct.flags",

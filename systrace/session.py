@@ -48,6 +48,8 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         stack.enter_context(descriptors.many())
         image = vdso.load()
         counting = stack.enter_context(Counting(options.trace, image))
+        if vdso.follows:
+            counting.hold_moves()
         counting.await_exec(target.pid, vdso.secret)
         tree = _tree(target.pid, vdso, options, counting)
         tree.status = target.start()
