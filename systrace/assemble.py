@@ -128,12 +128,13 @@ def _vdso_calls(tally: Tally, facts: Facts) -> list[Call]:
         if space == Space.FALLBACK
     }
     for name, count in tally.entries.by_name().items():
-        served = count - fallen.get(name, 0)
-        if served <= 0 or (facts.selection and not facts.selection.admits(name)):
-            continue
         clocks = dict(tally.entries.clocked.get(name, {}))
         for clock, times_fallen in tally.fallback_clocks.get(name, {}).items():
-            clocks[clock] = clocks.get(clock, 0) - times_fallen
+            # fallbacks of what was not patched count here too
+            clocks[clock] = max(0, clocks.get(clock, 0) - times_fallen)
+        served = sum(clocks.values()) if clocks else count - fallen.get(name, 0)
+        if served <= 0 or (facts.selection and not facts.selection.admits(name)):
+            continue
         estimate = _estimate(name, clocks or {0: served}, facts)
         calls.append(Call(name, "vdso", "x86_64", served, by_clock=_named(clocks), times=estimate))
     return calls

@@ -12,6 +12,7 @@ from systrace.layout import (
     MAX_ROWS,
     REF_CLOCK,
     REF_CLOCK_SET,
+    REF_MAPS,
     REF_SKIP,
     REF_VDSO,
     SPACE_NUMBERS,
@@ -28,6 +29,7 @@ from systrace.tally import Key, RowTally, Tally, add
 
 CLOCKED: Final = ("clock_gettime", "clock_getres")  # the order of the fallback_clocks map
 _INJECTED: Final = ("mmap", "close", "munmap")  # what systrace itself may inject
+_MAPPING: Final = ("mmap", "munmap", "mremap")  # what may move or unmap a vDSO
 _ABI: Final = {Space.X86_64: "x86_64", Space.I386: "i386", Space.X32: "x32"}
 
 
@@ -79,6 +81,15 @@ class Counters:
             flag = 0 if selection.admits(name) else REF_SKIP
             for space in (Space.X86_64, Space.I386, Space.X32):
                 self._odd_refs[RowKey(space, int(number))] = ctypes.c_uint32(flag)
+
+    def hold_moves(self) -> None:
+        """Let threads whose calls may move or unmap a vDSO be held when these return."""
+        native = syscalls.numbers("x86_64")
+        for space in (Space.X86_64, Space.X32):  # their first numbers are the same
+            for name in _MAPPING:
+                ref = ctypes.c_uint32(space * SPACE_NUMBERS + native[name])
+                flags = self._refs[ref].value | REF_VDSO | REF_MAPS
+                self._refs[ref] = ctypes.c_uint32(flags)
 
     def drain(self) -> Tally:
         """Read everything."""

@@ -93,6 +93,13 @@ class Counting:
         self._attach()
         self._links.attach("sys_enter", self._programs.program(_FIRST_ENTER), _FIRST_ENTER)
 
+    def hold_moves(self) -> None:
+        """Hold threads that have moved or unmapped their vDSO, for their tracer: before exec.
+
+        Each stands in the delivery of a SIGSTOP of the kernel's own (SI_KERNEL).
+        """
+        self._counters.hold_moves()
+
     def _attach(self) -> None:
         for program, tracepoint in TRACEPOINTS.items():
             self._links.attach(tracepoint, self._programs.program(program))

@@ -21,6 +21,8 @@ _OFFSETS: Final = {
     "TASK_STATUS": "task_struct.thread_info.status",
     "TASK_FLAGS": "task_struct.flags",
     "TASK_MM": "task_struct.mm",
+    "TASK_PTRACE": "task_struct.ptrace",
+    "TASK_PARENT": "task_struct.parent",
     "TASK_EXIT_CODE": "task_struct.exit_code",
     "TASK_SIGNAL": "task_struct.signal",
     "SIGNAL_FLAGS": "signal_struct.flags",

@@ -59,6 +59,8 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         stack.callback(build.close)
         image = vdso.load()
         counting = stack.enter_context(Counting(options.trace, image, build))
+        if vdso.follows:
+            counting.hold_moves()
         counting.await_exec(target.pid, vdso.secret)
         tree = _tree(target.pid, vdso, options, counting)
         tree.status = target.start()

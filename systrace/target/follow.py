@@ -18,6 +18,7 @@ from typing import Final, Protocol
 from systrace import ptrace
 from systrace.again import RESTART_BLOCK, RESTARTS, Rerun
 from systrace.target.inject import TargetDiedError
+from systrace.target.masks import ignores, masks
 from systrace.target.seccomp import filters_more_than_ours
 
 _FOLLOW: Final = (
@@ -28,9 +29,6 @@ _FOLLOW: Final = (
     | ptrace.O_TRACEVFORK
 )
 _BIRTHS: Final = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
-_IGNORED_BY_DEFAULT: Final = frozenset(
-    {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH}
-)
 _AGAIN: Final = {2**64 - number: number for number in (EINTR, *RESTARTS)}
 _INTERRUPTED: Final = 2**64 - EINTR
 _RESTART: Final = 2**64 - 513  # -ERESTARTNOINTR: the kernel runs the call again
@@ -58,6 +56,9 @@ class Images(Protocol):
 
     def arrive(self, child: int) -> int:
         """Note that a new process, which has not run yet, is held; returns a signal to hand it."""
+
+    def moved(self, pid: int, tid: int, *, may_call: bool) -> int:
+        """Note that a held thread may have moved its vDSO; returns a signal to hand it."""
 
     def keep_together(self, reason: str) -> None:
         """Note that ``arrive`` cannot make calls in a process."""
@@ -154,6 +155,8 @@ class Tree:
             self._stopped(tid, number)
         elif ptrace.is_syscall_stop(status):
             ptrace.cont(tid)
+        elif _is_our_stop(tid, number):
+            ptrace.cont(tid, self._moved(tid))
         else:
             self._signalled(tid, number)
             ptrace.cont(tid, number)
@@ -221,6 +224,14 @@ class Tree:
             self._images.keep_together(_FILTERED)
             return 0
 
+    def _moved(self, tid: int) -> int:
+        """See what a thread that eBPF stopped has done to its vDSO; returns a signal for it."""
+        try:
+            with self._held(tid):
+                return self._images.moved(self._tgid(tid), tid, may_call=True)
+        except PermissionError:
+            return self._images.moved(self._tgid(tid), tid, may_call=False)
+
     def _tgid(self, tid: int) -> int:
         if tid not in self._processes:
             self._processes[tid] = _tgid_of(tid) or tid
@@ -286,39 +297,36 @@ class Tree:
             if not tid:
                 time.sleep(_POLL_S)
             elif os.WIFSTOPPED(status):
-                event, number = status >> 16, os.WSTOPSIG(status)
-                if event == ptrace.EVENT_STOP and number == signal.SIGTRAP:
-                    self._run_again(tid)
-                with contextlib.suppress(ProcessLookupError):
-                    ptrace.detach(tid, number if not event and number != signal.SIGTRAP else 0)
-                self._processes.pop(tid, None)
+                with self._death_noted(tid):
+                    self._detach(tid, status)
             else:
                 self._ended(tid, status)
+
+    def _detach(self, tid: int, status: int) -> None:
+        event, number = status >> 16, os.WSTOPSIG(status)
+        if event == ptrace.EVENT_STOP and number == signal.SIGTRAP:
+            if masks(tid)["SigPnd"] >> (signal.SIGSTOP - 1) & 1:
+                ptrace.cont(tid)  # it may be ours, and then nobody would let it go on
+                return
+            self._run_again(tid)
+        pending = number if not event and number != signal.SIGTRAP else 0
+        if not event and _is_our_stop(tid, number):
+            pending = self._moved(tid)
+        self._processes.pop(tid, None)
+        ptrace.detach(tid, pending)
 
     @staticmethod
     def _run_again(tid: int) -> None:
         """Our interrupt, no signal, ended a call that is never restarted: let it run again."""
-        with contextlib.suppress(ProcessLookupError):
-            registers = ptrace.get_registers(tid)
-            if registers.rax == _INTERRUPTED and registers.orig_rax < _NO_CALL:
-                registers.rax = _RESTART
-                ptrace.set_registers(tid, registers)
+        registers = ptrace.get_registers(tid)
+        if registers.rax == _INTERRUPTED and registers.orig_rax < _NO_CALL:
+            registers.rax = _RESTART
+            ptrace.set_registers(tid, registers)
 
 
-def ignores(tid: int, number: int) -> bool:
-    """Whether a task ignores a signal, by choice or, as signal(7) has it, by default."""
-    masks = {"SigIgn": 0, "SigCgt": 0}
-    try:
-        text = Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name in masks:
-            masks[name] = int(value, 16)
-    bit = 1 << (number - 1)
-    by_default = number in _IGNORED_BY_DEFAULT and not masks["SigCgt"] & bit
-    return bool(masks["SigIgn"] & bit) or by_default
+def _is_our_stop(tid: int, number: int) -> bool:
+    """Whether a thread is about to be stopped by the kernel, which only our eBPF asks it for."""
+    return number == signal.SIGSTOP and ptrace.signal_code(tid) == ptrace.SI_KERNEL
 
 
 def _tgid_of(tid: int) -> int | None:

@@ -17,6 +17,7 @@ from systrace import bpf, kernel, perf_event, probe
 from systrace.errors import UnsupportedError
 from systrace.layout import CLOCKS
 from systrace.tally import Entries, OwnEntries
+from systrace.target.stop import same_memory
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.image import Function, Image, own_address
 from systrace.vdso.x86_64 import BY_CLOCK, MAX_FUNCTIONS
@@ -36,25 +37,32 @@ class BreakpointError(UnsupportedError):
 class _Events:
     """The breakpoints of one process."""
 
-    def __init__(self, pid: int) -> None:
+    def __init__(self, pid: int, vdso: int) -> None:
         self._pid = pid
+        self.vdso = vdso
         self._since_ns = time.monotonic_ns()
-        self._fds: list[tuple[str, int]] = []
+        self._fds: list[tuple[Function, int]] = []
 
-    def add(self, name: str, fd: int) -> None:
+    def add(self, function: Function, fd: int) -> None:
         """Take over a descriptor."""
-        self._fds.append((name, fd))
+        self._fds.append((function, fd))
 
     def read(self) -> Counter[str]:
         """Return the kernel's own counts, by function."""
         counts: Counter[str] = Counter()
-        for name, fd in self._fds:
-            counts[name] += perf_event.read_count(fd)
+        for function, fd in self._fds:
+            counts[function.name] += perf_event.read_count(fd)
         return counts
 
     def own(self) -> OwnEntries:
         """Return the kernel's own counts, as the process's."""
         return OwnEntries(self._pid, self._since_ns, self.read())
+
+    def move(self, vdso: int) -> None:
+        """Set them where the same functions are now. Raises OSError."""
+        for function, fd in self._fds:
+            perf_event.move_breakpoint(fd, vdso + function.offset)
+        self.vdso = vdso
 
     def disable(self) -> None:
         """Let them fire no more."""
@@ -140,17 +148,34 @@ class Breakpoints:
         """
         if pid in self._events:
             return
-        events = _Events(pid)
+        events = _Events(pid, vdso)
         try:
             for tid in tids or (pid,):
                 for function in self.functions:
-                    events.add(function.name, self._open(tid, vdso, function, threads=True))
+                    events.add(function, self._open(tid, vdso, function, threads=True))
         except OSError as error:
             events.close()
             if error.errno != errno.ESRCH:
                 raise BreakpointError(f"it gets no breakpoint: {error.strerror}") from error
         else:
             self._events[pid] = events
+
+    def move(self, pid: int, vdso: int | None) -> None:
+        """Follow the vDSO of a process, and of what shares its memory; None: it has none any more.
+
+        Raises BreakpointError; then, and without a vDSO, there are no breakpoints left.
+        """
+        for other, events in list(self._events.items()):
+            if events.vdso == vdso or not (other == pid or same_memory(pid, other)):
+                continue
+            if vdso is None:
+                self.drop(other)
+                continue
+            try:
+                events.move(vdso)
+            except OSError as error:
+                self.drop(other)
+                raise BreakpointError(f"it gets no breakpoint: {error.strerror}") from error
 
     def holds(self, pid: int) -> bool:
         """Whether a process has breakpoints."""

@@ -10,7 +10,7 @@ from systrace.options import VdsoMode
 from systrace.ptrace import get_registers
 from systrace.tally import Entries, OwnEntries
 from systrace.target.inject import Injector
-from systrace.vdso import image, kept, x86_64
+from systrace.vdso import image, kept, moved, x86_64
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.images import ImageCounters
@@ -32,6 +32,7 @@ _MODES: Final = {
     "uprobe": "uprobe",
     "off": "off",
 }
+_MOVED: Final = "it moved its vDSO, and {} (calls before that are counted)"
 
 
 class VdsoCount:
@@ -215,6 +216,30 @@ class VdsoCount:
         self._images.drop(pid, keep=self._uprobed)
         if self._breakpoints is not None:
             self._breakpoints.drop(pid)
+
+    def moved(self, pid: int, tid: int, *, may_call: bool) -> int:
+        """A held thread may have moved or unmapped the vDSO; returns a signal to hand it.
+
+        With ``may_call`` it can be made to make calls.
+        """
+        vdso = vdso_address(tid)
+        if self._breakpoints is not None:
+            try:
+                self._breakpoints.move(pid, vdso)
+            except BreakpointError as error:
+                self._uncounted[_MOVED.format(error)] += 1
+        counters = self._images.found_in(pid)
+        if self._plan is None or counters is None or vdso is None:
+            return 0
+        try:
+            secret = self.secret if may_call else None
+            pages, pending = moved.follow(tid, self._plan, counters, vdso, secret)
+        except UnpatchableError as error:
+            self._uncounted[_MOVED.format(error)] += 1
+            return 0
+        if pages is not counters.pages:
+            self._images.replace(pid, pages, self._uprobed)
+        return pending
 
     def _unpatchable(self, reason: str, *, first: bool) -> None:
         if first:

@@ -65,6 +65,19 @@ class ImageCounters:
             self._unannounced.add(pid)
         self.add(pid, pages)
 
+    def replace(self, pid: int, pages: CounterPages, keep: CounterPages | None = None) -> None:
+        """Let a process count elsewhere from now on, with all that share its memory."""
+        counters = self.found_in(pid)
+        users = counters.users if counters is not None else set()
+        sharers = [user for user in users - {pid} if same_memory(pid, user)]
+        if pid not in self._of:
+            self._unannounced.add(pid)
+        for user in (pid, *sharers):
+            self._leave(user, keep)
+        owner = counters.owner if counters and counters.owner in sharers else pid
+        moved = CounterSet(pages, owner, time.monotonic_ns(), {pid, *sharers})
+        self._of.update(dict.fromkeys(moved.users, moved))
+
     def share(self, parent: int, child: int) -> None:
         """Let a child count with its parent; too late if it execed or ended before we heard."""
         if child in self._unannounced:

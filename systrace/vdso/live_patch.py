@@ -5,7 +5,6 @@ into them from a signal handler; the next attach finds and uses them again.
 """
 
 import fcntl
-import io
 import os
 from dataclasses import dataclass
 from itertools import pairwise
@@ -23,7 +22,9 @@ from systrace.vdso.patch import (
     CounterPages,
     UnpatchableError,
     check_image,
+    has_jumps,
     map_block,
+    restore,
     vdso_address,
     write_jumps,
 )
@@ -156,18 +157,15 @@ class LivePatcher:
     def _restore(self, pid: int, patched: Patched) -> list[str]:
         plan = self._plan
 
-        def restore(stop: Stop) -> None:
+        def take_out(stop: Stop) -> None:
             with Path(f"/proc/{next(iter(stop.threads))}/mem").open("r+b", buffering=0) as memory:
-                for trampoline in plan.trampolines:
-                    start = trampoline.function.offset
-                    memory.seek(patched.vdso + start)
-                    memory.write(plan.image.data[start : start + JUMP_BYTES])
+                restore(memory, plan, patched.vdso)
             self._seeds.forget(pid)
 
         if not _is_patched(pid, patched, plan):
             return []
         try:
-            self._holder.hold(pid, restore)
+            self._holder.hold(pid, take_out)
         except (HoldError, OSError) as error:
             if Path(f"/proc/{pid}").exists():
                 return [f"{pid} keeps its patched vDSO, which does no harm: {error}"]
@@ -178,17 +176,9 @@ def _is_patched(pid: int, patched: Patched, plan: Plan) -> bool:
     """Whether a process has jumps to this block, and not another image by now."""
     try:
         with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-            return _has_jumps(memory, plan, patched.block, patched.vdso)
+            return has_jumps(memory, plan, patched.block, patched.vdso)
     except OSError:
         return False
-
-
-def _has_jumps(memory: io.RawIOBase, plan: Plan, block: int, vdso: int) -> bool:
-    for trampoline in plan.trampolines:
-        memory.seek(vdso + trampoline.function.offset)
-        if memory.read(JUMP_BYTES) != plan.jump(trampoline, block, vdso):
-            return False
-    return bool(plan.trampolines)
 
 
 def _find_block(tid: int) -> int:
@@ -213,7 +203,7 @@ def _leftover(tid: int, plan: Plan) -> tuple[int, int]:
     if vdso is None or not block:
         return 0, 0
     with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
-        return (vdso, block) if _has_jumps(memory, plan, block, vdso) else (0, 0)
+        return (vdso, block) if has_jumps(memory, plan, block, vdso) else (0, 0)
 
 
 def _sharing(patched: Patched) -> set[int]:

@@ -16,7 +16,7 @@ from systrace.errors import UnsupportedError
 from systrace.tally import Entries
 from systrace.target.inject import NR_CLOSE, NR_MMAP, Injector
 from systrace.vdso import place, x86_64
-from systrace.vdso.image import AT_SYSINFO_EHDR, Image
+from systrace.vdso.image import Image
 from systrace.vdso.x86_64 import Plan
 
 _PROT_READ, _PROT_WRITE, _PROT_EXEC = 1, 2, 4
@@ -24,6 +24,7 @@ _MAP_SHARED, _MAP_PRIVATE, _MAP_ANONYMOUS = 0x01, 0x02, 0x20
 _MAP_FIXED: Final = 0x10
 _MAP_FIXED_NOREPLACE: Final = 0x100000
 CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
+_VDSO: Final = "[vdso]"  # in /proc/PID/maps, where a file's name would be a path
 _STAT_START_BRK: Final = 46  # field 47 of /proc/PID/stat
 
 
@@ -75,12 +76,13 @@ class CounterPages:
 
 
 def vdso_address(pid: int) -> int | None:
-    """Where the kernel put the vDSO, by the process's auxiliary vector; None without one."""
-    auxv = Path(f"/proc/{pid}/auxv").read_bytes()
-    for kind, value in struct.iter_unpack("=QQ", auxv[: len(auxv) // 16 * 16]):
-        if kind == AT_SYSINFO_EHDR:
-            return int(value)
-    return None
+    """Where the vDSO is, None without one; the auxiliary vector knows only where it once was."""
+    return next((item.low for item in _maps(pid) if item.name == _VDSO), None)
+
+
+def _maps(pid: int) -> list[place.Mapping]:
+    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
+    return place.parse_maps(maps)
 
 
 def check_image(pid: int, image: Image, registers_cs: int, *, jumps: bool = False) -> int:
@@ -136,10 +138,7 @@ def map_block(
 
     Raises UnpatchableError.
     """
-    mappings = place.parse_maps(
-        Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
-    )
-    block = place.choose(mappings, vdso, x86_64.BLOCK_BYTES, _start_brk(pid))
+    block = place.choose(_maps(pid), vdso, x86_64.BLOCK_BYTES, _start_brk(pid))
     if block is None:
         raise UnpatchableError("there is no room within 2 GiB of its vDSO")
     private = _MAP_PRIVATE | _MAP_FIXED_NOREPLACE
@@ -183,6 +182,23 @@ def write_jumps(memory: io.RawIOBase, plan: Plan, block: int, vdso: int) -> None
     for trampoline in plan.trampolines:
         memory.seek(vdso + trampoline.function.offset)
         memory.write(plan.jump(trampoline, block, vdso))
+
+
+def has_jumps(memory: io.RawIOBase, plan: Plan, block: int, vdso: int) -> bool:
+    """Whether every function leads through its trampoline."""
+    for trampoline in plan.trampolines:
+        memory.seek(vdso + trampoline.function.offset)
+        if memory.read(x86_64.JUMP_BYTES) != plan.jump(trampoline, block, vdso):
+            return False
+    return bool(plan.trampolines)
+
+
+def restore(memory: io.RawIOBase, plan: Plan, vdso: int) -> None:
+    """Put back the bytes that jumps replaced."""
+    for trampoline in plan.trampolines:
+        start = trampoline.function.offset
+        memory.seek(vdso + start)
+        memory.write(plan.image.data[start : start + x86_64.JUMP_BYTES])
 
 
 def _start_brk(pid: int) -> int:

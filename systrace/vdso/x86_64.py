@@ -6,6 +6,7 @@ shard that a hash of the stack pointer picks, so that threads do not fight over 
 At a function's entry the System V ABI leaves rax, r10, r11 and the flags free.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -70,14 +71,20 @@ class Plan:
     def code_page(self, block: int, vdso: int) -> bytes:
         """Return the code for a block at ``block`` in a process with its vDSO at ``vdso``."""
         page = bytearray(b"\xcc" * PAGE)
+        for trampoline in self.trampolines:
+            page[trampoline.position : trampoline.position + len(trampoline.code)] = trampoline.code
+        for at, distance in self.distances(block, vdso):
+            page[at : at + len(distance)] = distance
+        return bytes(page)
+
+    def distances(self, block: int, vdso: int) -> Iterator[tuple[int, bytes]]:
+        """Yield what of the code page depends on where the two are: offset and bytes."""
         moved = (vdso - block) - (_VDSO_AT - _BLOCK_AT)
         for trampoline in self.trampolines:
-            code = bytearray(trampoline.code)
             for at in trampoline.fixups:
-                distance = int.from_bytes(code[at : at + 4], "little", signed=True) + moved
-                code[at : at + 4] = distance.to_bytes(4, "little", signed=True)
-            page[trampoline.position : trampoline.position + len(code)] = code
-        return bytes(page)
+                encoded = trampoline.code[at : at + 4]
+                distance = int.from_bytes(encoded, "little", signed=True) + moved
+                yield trampoline.position + at, distance.to_bytes(4, "little", signed=True)
 
     def jump(self, trampoline: Trampoline, block: int, vdso: int) -> bytes:
         """Return the jump that goes to the function's entry."""

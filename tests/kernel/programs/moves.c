@@ -1,22 +1,27 @@
 /* Moves its vDSO, and calls it before and after: "moves PLACE [then]".
  *
  * PLACE: near (within 2 GiB of where it was), far, away (unmapped), over (something else is mapped
- * over it), onto (something else is moved onto it), refused (a move that the kernel refuses), or
- * back (far, and back again). Then: fork (a forked child calls it too), vfork (a child in vfork
- * moves it), threads (other threads call it afterwards), exec (execs itself to do nothing more),
- * thread (a thread other than the first moves it).
+ * over it), onto (something else is moved onto it), refused (a move that the kernel refuses),
+ * back (far, and back again), or forever (back and forth, and no call is made any more).
+ * Then: fork (a forked child calls it too), vfork (a child in vfork moves it), threads (other
+ * threads call it afterwards), exec (execs itself to do nothing more), thread (a thread other than
+ * the first moves it), filter (a seccomp filter, of all that is allowed, is in force when it
+ * moves), wait (says so when it has moved and when it has called, and waits for a line each time).
  *
  * Calls by clock_gettime's address in the image, as libc's pointer goes where it was:
  * 10,007 before the move and 1,009 after it; a child makes 503, a thread 211.
  */
 #define _GNU_SOURCE
 #include <elf.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -152,6 +157,11 @@ static void move(char *place)
 
 	if (!strcmp(place, "near") || !strcmp(place, "far")) {
 		move_in_thread(place);
+	} else if (!strcmp(place, "forever")) {
+		for (;;) {
+			move_to(far_away());
+			move_to(there);
+		}
 	} else if (!strcmp(place, "back")) {
 		move_to(far_away());
 		call(AFTER);
@@ -173,6 +183,24 @@ static void move(char *place)
 			check(mremap(fresh, image_size, image_size, MREMAP_MAYMOVE | MREMAP_FIXED,
 				     vdso) == vdso);
 	}
+}
+
+static void filter(void)
+{
+	struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+	struct sock_fprog program = {1, &allow};
+
+	check(!prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) &&
+	      !prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program));
+}
+
+static void say(const char *what)
+{
+	char line[16];
+
+	puts(what);
+	fflush(stdout);
+	check(fgets(line, sizeof(line), stdin) != NULL);
 }
 
 static void call_nothing(void)
@@ -203,16 +231,22 @@ int main(int argc, char **argv)
 	if (!strcmp(place, "none"))
 		return 0;
 	call(BEFORE);
+	if (!strcmp(then, "filter"))
+		filter();
 	if (!strcmp(then, "vfork"))
 		move_in_vfork(place);
 	else if (!strcmp(then, "thread"))
 		run_thread(move_in_thread, place);
 	else
 		move(place);
+	if (!strcmp(then, "wait"))
+		say("moved");
 	if (!strcmp(place, "over") || !strcmp(place, "onto"))
 		call_nothing();
 	else if (strcmp(place, "away"))
 		call(AFTER);
+	if (!strcmp(then, "wait"))
+		say("called");
 	if (!strcmp(then, "fork")) {
 		if (fork() == 0) {
 			if (strcmp(place, "away"))
