@@ -29,13 +29,13 @@ class Doubt:
 class Knowledge:
     """How a trace was, or will be, made.
 
-    ``running``: the command had not ended. ``blind`` is why any count may be too low, empty where
-    that is not so. ``uncounted`` has the vDSO functions whose calls in ring 3 nobody counted, each
-    with the reason. ``selected`` without a ``selection`` is of an old report, which does not say
-    what was left out.
+    ``part`` is why it is not of the whole run, ``blind`` why any count may be too low; each is
+    empty where that is not so. ``uncounted`` has the vDSO functions whose calls in ring 3 nobody
+    counted, each with the reason. ``selected`` without a ``selection`` is of an old report, which
+    does not say what was left out.
     """
 
-    running: bool = False
+    part: str = ""
     blind: str = ""
     lost: int = 0
     errors_lost: bool = False
@@ -51,8 +51,8 @@ class Knowledge:
 
     def doubt(self, quantity: Quantity, *, has_row: bool = False) -> Doubt | None:
         """Say why this figure cannot be known, if so; ``has_row``: there are calls of it."""
-        if self.running:
-            return Doubt("the report was made while the command still ran")
+        if self.part:
+            return Doubt(self.part)
         if quantity.field in _NOT_COUNTED and quantity.call is None:
             return None
         if reason := self._reason(quantity, has_row=has_row):
@@ -102,10 +102,8 @@ def before(trace: TraceOptions) -> Knowledge:
 
 def of_report(report: Report) -> Knowledge:
     """What a report tells of itself."""
-    ended = report.exit
     return Knowledge(
-        # what was attached to need not end
-        running=bool(report.command) and ended.code is None and ended.signal is None,
+        part=_part(report),
         blind=_blind(report),
         lost=report.lost,
         errors_lost="errors" in report.incomplete,
@@ -113,6 +111,15 @@ def of_report(report: Report) -> Knowledge:
         selection=report.selection,
         uncounted=_uncounted(report),
     )
+
+
+def _part(report: Report) -> str:
+    if report.since_ns is not None:
+        return "the report is of an interval (-i), and not of the whole run"
+    # what was attached to need not end
+    if report.command and report.exit.code is None and report.exit.signal is None:
+        return "the report was made while the command still ran"
+    return ""
 
 
 def _blind(report: Report) -> str:

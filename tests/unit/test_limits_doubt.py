@@ -73,6 +73,7 @@ def test_generous_limits_hold_when_all_is_known(report: Report) -> None:
         ({"incomplete": ("vdso clock_gettime",)}, OF_THE_VDSO),
         ({"incomplete": ("vdso getcpu",)}, {"ring3_calls"}),
         ({"exit": Exit()}, EVERY),
+        ({"since_ns": 0}, EVERY),
         ({"calls": ()}, COUNTS),
         ({"probes": Probes("raw_tracepoint", "off")}, OF_THE_VDSO),
         ({"probes": Probes("raw_tracepoint", "uncounted")}, OF_THE_VDSO),
