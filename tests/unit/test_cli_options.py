@@ -11,8 +11,8 @@ import pytest
 
 from systrace import __version__, cli, session
 from systrace.cli import streams
-from systrace.cli.options import Duration
 from systrace.cli.presentation import Presentation
+from systrace.cli.values import Duration
 from systrace.errors import NotFoundError
 from systrace.options import RunOptions, Selection, TableOptions
 
@@ -158,7 +158,7 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     loaded = set(python("-c", code).stderr.split())
     ours = {name for name in loaded if name.startswith("systrace")}
     verb = f".cli.{arguments[0]}"
-    allowed = "", ".cli", ".cli.options", verb, ".errors", ".options"
+    allowed = "", ".cli", ".cli.options", ".cli.values", verb, ".errors", ".options"
     assert ours <= {f"systrace{name}" for name in allowed}
     heavy = {"psutil", "tabulate", "elftools", "iced_x86", "ctypes", "bcc", "pwd", "tomllib"}
     assert not loaded & heavy
