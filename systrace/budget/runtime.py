@@ -9,7 +9,8 @@ from typing import Final
 
 # Go's sysmon sleeps and yields, preempts by tgkill (getpid in front, rt_sigreturn behind), starts
 # its network poller (epoll, and a pipe or an eventfd to wake it) when a timer first needs it, and
-# returns memory by madvise. A thread more is clone and what it does first.
+# returns memory by madvise. A thread more is clone and what it does first. It sets no handler for
+# a signal that it was started with ignored: two rt_sigaction fewer after nohup, or behind &.
 SYSTEM_CALLS: Final = frozenset(
     {
         "brk",
@@ -40,6 +41,7 @@ SYSTEM_CALLS: Final = frozenset(
         "prctl",
         "restart_syscall",
         "rseq",
+        "rt_sigaction",
         "rt_sigprocmask",
         "rt_sigreturn",
         "sched_getaffinity",
