@@ -19,6 +19,8 @@ _TRACEPOINTS: Final = {
     "on_newtask": "task_newtask",
     "on_exit": "sched_process_exit",
     "on_exec": "sched_process_exec",
+}
+_CALLS: Final = {
     "on_sys_exit": "sys_exit",
     "on_sys_enter": "sys_enter",
 }
@@ -27,6 +29,15 @@ _SLOT_BITS: Final = 14
 _MOST_THREADS: Final = 32768
 _MOST_PROCESSES: Final = 32768  # alive, or ended since the last collection
 _ROWS_A_PROCESS: Final = 16  # kinds of calls and errors, on average over that many
+
+
+def tracepoints() -> str:
+    """Say which ones system calls are counted by, as a report says it.
+
+    Typed ones hand over the registers as what they are, raw ones as a number.
+    """
+    typed = all(kernel.tracepoint(name) is not None for name in _CALLS.values())
+    return "tp_btf" if typed else "raw_tracepoint"
 
 
 def prepare(options: TraceOptions, more: Sequence[str] = ()) -> probe.Build:
@@ -50,6 +61,8 @@ def prepare(options: TraceOptions, more: Sequence[str] = ()) -> probe.Build:
     if options.per_process:
         definitions["PER_PROCESS"] = 1
         definitions["PROCESS_ROWS"] = definitions["MAX_PROCESSES"] * _ROWS_A_PROCESS
+    if tracepoints() == "tp_btf":
+        definitions["TYPED"] = 1
     return probe.Build((*probe.COUNTING, *more), definitions)
 
 
@@ -61,7 +74,7 @@ class Counting:
         self._links = Links()
         self._programs = probe.Programs(build)
         self._counters = Counters(
-            self._programs, tuple(_TRACEPOINTS), per_process=options.per_process
+            self._programs, (*_TRACEPOINTS, *_CALLS), per_process=options.per_process
         )
         functions = tuple(function.name for function in image.functions) if image else ()
         # Linux 6.18 turns a uprobe on a nop into this call (arch/x86/kernel/uprobes.c)
@@ -98,6 +111,12 @@ class Counting:
     def _attach(self) -> None:
         for program, tracepoint in _TRACEPOINTS.items():
             self._links.attach(tracepoint, self._programs.program(program))
+        for program, tracepoint in _CALLS.items():
+            typed = kernel.tracepoint(tracepoint)
+            if tracepoints() == "tp_btf" and typed is not None:
+                self._links.attach_typed(tracepoint, self._programs.typed(program, typed))
+            else:
+                self._links.attach(tracepoint, self._programs.program(program))
         self._links.attach_if_there("emulate_vsyscall", self._programs.program("on_vsyscall"))
 
     def await_seeds(self, secret: int) -> "Seeds":

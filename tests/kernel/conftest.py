@@ -1,13 +1,15 @@
 """Programs that are built for the tests, and systrace to run them under."""
 
+import functools
 import os
 import signal
 import subprocess
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from systrace import cache, kernel
 
 from .tracing import Tracer
 
@@ -40,6 +42,20 @@ def _default_signals() -> None:
             signal.signal(number, signal.default_int_handler if interrupt else signal.SIG_DFL)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _raw_tracepoints() -> Iterator[None]:
+    """SYSTRACE_TRACEPOINTS=raw: let systrace believe that this kernel has no typed ones."""
+    sources = kernel.sources()
+    if os.environ.get("SYSTRACE_TRACEPOINTS") != "raw" or sources is None:
+        yield
+        return
+    known = kernel.types()
+    raw = known._replace(ids={kernel.TASK_ITERATOR: known.ids[kernel.TASK_ITERATOR]})
+    cache.write(kernel.KIND, sources, kernel.encode(raw))
+    yield
+    cache.write(kernel.KIND, sources, kernel.encode(known))
+
+
 @pytest.fixture
 def trace(tmp_path: Path) -> Tracer:
     return Tracer(tmp_path)
@@ -50,7 +66,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Compile a program of ``programs/``, once for each set of flags; returns its path."""
     directory = tmp_path_factory.mktemp("programs")
 
-    @cache
+    @functools.cache
     def compiled(name: str, *flags: str) -> str:
         binary = directory / "".join((name, *flags))
         compiler = ("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")
