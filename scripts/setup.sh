@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what systrace, its examples and its tests need from the distribution, and only what is
-# missing: where nothing is, it needs neither root nor a network. Called by make setup.
+# missing: where nothing is, it needs neither root nor a network. Called by make setup, and by
+# make bench with a second argument, for what systrace is measured against.
 set -eu
 
 missing=
@@ -47,6 +48,11 @@ case $(. /etc/os-release && echo "$ID ${ID_LIKE-}") in
 *) perf=linux-perf ;;
 esac
 installed "$perf" || need "$perf" perf --version
+
+if [ "${2-}" = bench ]; then
+    need bpftrace command -v bpftrace
+    need bpfcc-tools installed bpfcc-tools
+fi
 
 [ -n "$missing" ] || exit 0
 
