@@ -2,7 +2,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup packages examples test unit kernel lint demo bench clean
+.PHONY: help setup packages examples test unit kernel test-kernels lint demo bench clean
 
 # The first python3 on PATH if it is recent enough, otherwise the distribution's.
 PYTHON ?= $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
@@ -17,7 +17,9 @@ PYTEST = env -u PYTHONPATH PYTHONDONTWRITEBYTECODE=1 .venv/bin/pytest -p no:cach
 # Directories too: their times tell of a file that is gone.
 SOURCES := $(shell find systrace probes bin -name __pycache__ -prune -o -print) README.md LICENSE
 
-GO_PROGRAMS = examples/bin/time_now examples/bin/raw_clock
+GO_PROGRAMS = examples/bin/time_now examples/bin/raw_clock examples/bin/spawn \
+	examples/bin/on_signal examples/bin/http_server examples/bin/open_files \
+	examples/bin/serve
 GO_RECENT_PROGRAMS = examples/bin/time_now_recent examples/bin/go_random
 C_PROGRAMS = examples/bin/getppid examples/bin/threads examples/bin/vfork_wait \
 	examples/bin/vdso_all
@@ -31,6 +33,7 @@ help:
 	@echo 'make examples  build examples/bin/'
 	@echo 'make unit      the tests that need no root'
 	@echo 'make kernel    the tests that load eBPF programs'
+	@echo 'make test-kernels  the kernel tests on Debian kernels under QEMU: hours'
 	@echo 'make lint      ruff and mypy'
 	@echo 'make bench     measure systrace and its peers; writes benchmarks/RESULTS.md'
 	@echo 'make clean     remove what make made'
@@ -106,6 +109,11 @@ unit: setup
 kernel: setup examples
 	$(AS_ROOT) $(PYTEST) tests/kernel
 
+# KERNELS='6.1 6.12' boots only these; KERNEL_TESTS=few leaves most kernel tests out.
+test-kernels: setup examples
+	@sh scripts/setup.sh '$(PYTHON)' emulator
+	KERNELS='$(KERNELS)' KERNEL_TESTS='$(KERNEL_TESTS)' $(PYTEST) tests/kernels
+
 demo: setup examples
 	$(AS_ROOT) .venv/bin/systrace run examples/bin/time_now
 
@@ -115,6 +123,6 @@ bench: setup $(BENCHMARKS)
 	@mv benchmarks/RESULTS.new benchmarks/RESULTS.md
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist examples/bin
-	rm -rf benchmarks/bin
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist examples/bin \
+		tests/kernels/.cache benchmarks/bin
 	find . -name __pycache__ -prune -exec rm -rf {} +

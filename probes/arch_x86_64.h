@@ -14,7 +14,11 @@
 #define NR_RESTART_I386 0
 
 #define REG_BX 40 /* offsets into struct pt_regs, arch/x86/include/asm/ptrace.h */
+#define REG_R10 56
+#define REG_R8 72
 #define REG_AX 80
+#define REG_DX 96
+#define REG_SI 104
 #define REG_DI 112
 #define REG_ORIG_AX 120
 #define REG_IP 128

@@ -25,6 +25,7 @@ enum space {
 #define REF_VDSO (1u << 17)  /* a vDSO function may issue it: look where it came from */
 #define REF_CLOCK (1u << 18) /* its first argument is a clock id; set on fallback rows */
 #define REF_CLOCK_SET (1u << 19) /* which set of clock counters: 0 or 1 */
+#define REF_MAPS (1u << 20)  /* it may move or unmap the vDSO; only with REF_VDSO */
 
 /* HDR-style buckets: exact below 8 ns, then 8 per power of two up to 2^45 ns (9.7 hours). */
 #define HIST_SUB_BITS 3

@@ -230,6 +230,8 @@ int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 			slot->in_flight = IN_FLIGHT_IGNORED;
 			return 0;
 		}
+		if (flags & REF_MAPS)
+			hold_if_vdso_moves(task, nr, registers);
 		if (origin == FROM_VDSO) {
 			u32 *fallback = ref_of(SPACE_FALLBACK, nr);
 

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what systrace, its examples and its tests need from the distribution, and only what is
-# missing: where nothing is, it needs neither root nor a network. Called by make setup, and by
-# make bench with a second argument, for what systrace is measured against.
+# missing: where nothing is, it needs neither root nor a network. Called by make setup, and with a
+# word behind the Python by make test-kernels (`emulator`: QEMU too) and by make bench (`bench`:
+# what systrace is measured against).
 set -eu
 
 missing=
@@ -40,6 +41,9 @@ need strace command -v strace
 need stress-ng command -v stress-ng
 if [ "$(dpkg --print-architecture)" = amd64 ]; then
     need gcc-multilib installed gcc-multilib # the tests call int 0x80 from 32-bit programs
+fi
+if [ "${2-}" = emulator ]; then
+    need qemu-system-x86 command -v qemu-system-x86_64
 fi
 # Ubuntu's perf is a script that looks for the running kernel's own package.
 # shellcheck source=/dev/null

@@ -40,7 +40,7 @@ _CLOCKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a report says besides counters; ``warnings`` are those of the session.
+    """What a report says besides counters; ``warnings``, ``incomplete`` are those of the session.
 
     ``vdso_ns`` gives the cost in ns of one call that the vDSO serves, by name and clock id.
     """
@@ -56,10 +56,11 @@ class Facts:
     with_times: bool = True
     vdso_ns: Callable[[str, int], float | None] | None = None
     longest_stop_ns: int | None = None
+    incomplete: frozenset[str] = frozenset()
 
 
 def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
-    """Assemble a report; ``since_ns`` is where an interval began, the start by default."""
+    """Assemble a report, of an interval where ``since_ns`` says when that began."""
     calls = [*_ring0_calls(tally, facts), *_vdso_calls(tally, facts)]
     begin = facts.started_ns if since_ns is None else since_ns
     return Report(
@@ -82,6 +83,9 @@ def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
         warnings=(*facts.warnings, *_warnings(tally)),
         selected=facts.selection is not None,
         longest_stop_ns=facts.longest_stop_ns,
+        since_ns=None if since_ns is None else max(0, since_ns - facts.started_ns),
+        selection=facts.selection,
+        incomplete=tuple(sorted(facts.incomplete | _incomplete(tally))),
     )
 
 
@@ -123,15 +127,14 @@ def _vdso_calls(tally: Tally, facts: Facts) -> list[Call]:
         for (space, number), row in tally.rows.items()
         if space == Space.FALLBACK
     }
-    entries = dict(tally.entries.plain)
-    entries.update({name: sum(by.values()) for name, by in tally.entries.clocked.items()})
-    for name, count in entries.items():
-        served = count - fallen.get(name, 0)
-        if served <= 0 or (facts.selection and not facts.selection.admits(name)):
-            continue
+    for name, count in tally.entries.by_name().items():
         clocks = dict(tally.entries.clocked.get(name, {}))
         for clock, times_fallen in tally.fallback_clocks.get(name, {}).items():
-            clocks[clock] = clocks.get(clock, 0) - times_fallen
+            # fallbacks of what was not patched count here too
+            clocks[clock] = max(0, clocks.get(clock, 0) - times_fallen)
+        served = sum(clocks.values()) if clocks else count - fallen.get(name, 0)
+        if served <= 0 or (facts.selection and not facts.selection.admits(name)):
+            continue
         estimate = _estimate(name, clocks or {0: served}, facts)
         calls.append(Call(name, "vdso", "x86_64", served, by_clock=_named(clocks), times=estimate))
     return calls
@@ -148,7 +151,7 @@ def _estimate(name: str, clocks: Mapping[int, int], facts: Facts) -> Times | Non
             return None
         total += count * cost
     calls = sum(clocks.values())
-    return Times(total_ns=round(total), mean_ns=total / calls, estimated=True)
+    return Times(total_ns=round(total), mean_ns=round(total / calls, 1), estimated=True)
 
 
 def _named(clocks: Mapping[int, int]) -> dict[str, int]:
@@ -170,7 +173,7 @@ def times(row: RowTally) -> Times | None:
     bounds = {index: _bounds(index, high) for index, _ in buckets}
     return Times(
         total_ns=row.total_ns,
-        mean_ns=row.total_ns / finished,
+        mean_ns=round(row.total_ns / finished, 1),
         min_ns=low,
         max_ns=high,
         p50_ns=_percentile(buckets, bounds, 50, finished, low, high),
@@ -202,6 +205,12 @@ def _percentile(  # noqa: PLR0913, PLR0917 - a sum over all of them
             first, end = bounds[index]
             return min(max((first + end - 1) // 2, low), high)
     return high
+
+
+def _incomplete(tally: Tally) -> set[str]:
+    """Name what is missing and is no number of calls, which ``lost`` would hold."""
+    missing = {Total.LOST_TASKS: "threads", Total.LOST_ERRORS: "errors"}
+    return {name for total, name in missing.items() if tally.totals[total]}
 
 
 def _warnings(tally: Tally) -> list[str]:

@@ -2,21 +2,22 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final
 
-from systrace import machine, probe
+from systrace import descriptors, machine, probe
 from systrace.assemble import Facts
 from systrace.counting import Counting, prepare, tracepoints
 from systrace.options import AttachOptions
 from systrace.report import Probes
 from systrace.target.attached import AWAITED, Attached
-from systrace.target.find import find
+from systrace.target.find import Found, find
 from systrace.target.launch import signals_blocked
 from systrace.vdso.live import LiveVdso
 from systrace.watch import Snapshot, Watch, utc_now
 
-_MISSED = "they were started after systrace attached"
+_NAMED: Final = 4
 
 
 def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[Snapshot]:
@@ -29,9 +30,9 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
     """
     probe.require_bpf()
     found = find([str(pid) for pid in options.pids])
-    with signals_blocked(AWAITED), contextlib.ExitStack() as stack:
+    with signals_blocked(AWAITED), descriptors.many(), contextlib.ExitStack() as stack:
         target = stack.enter_context(Attached(found, options.snapshots.duration_s))
-        vdso = LiveVdso(options.trace.vdso, announce)
+        vdso = LiveVdso(options.trace.vdso, announce, per_process=options.trace.per_process)
         stack.enter_context(vdso)
         build = prepare(options.trace, probe.SEEDING)
         stack.callback(build.close)
@@ -44,6 +45,7 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
         for process in found:
             vdso.take(process, seeds)
         target.begin(vdso.settle)
+        announce(f"attached to {_names(found)}; {_end(options)}")
         facts = Facts(
             command=(),
             started=started,
@@ -54,10 +56,22 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
             with_times=not options.trace.counts_only,
             vdso_ns=vdso.call_ns,
         )
-        watch = Watch(counting, vdso, target, facts, _MISSED)
+        watch = Watch(counting, vdso, target, facts)
         yield from watch.snapshots(target.next_signal, options.snapshots)
         vdso.let_go()
         counting.stop()
         watch.facts = replace(facts, longest_stop_ns=vdso.longest_stop_ns)
         final = watch.final()
     yield final
+
+
+def _names(found: Sequence[Found]) -> str:
+    if len(found) > _NAMED:
+        return f"{len(found)} processes"
+    return ", ".join(str(process) for process in found)
+
+
+def _end(options: AttachOptions) -> str:
+    if options.snapshots.duration_s is None:
+        return "Ctrl-C ends this, not them" if len(options.pids) > 1 else "Ctrl-C ends this, not it"
+    return f"for {options.snapshots.duration_s:g} s"

@@ -33,7 +33,7 @@ class _Member(ctypes.Structure):
     )
 
 
-def _libbpf() -> ctypes.CDLL:
+def libbpf() -> ctypes.CDLL:
     """Return libbpf; raises UnsupportedError where there is none."""
     for name in ("libbpf.so.1", "libbpf.so.0", "libbcc.so.0"):
         try:
@@ -63,7 +63,7 @@ class KernelTypes:
     """The running kernel's BTF; a context manager. Raises UnsupportedError without it."""
 
     def __init__(self) -> None:
-        self._lib = _libbpf()
+        self._lib = libbpf()
         self._btf = self._lib.btf__load_vmlinux_btf()
         # libbpf before 1.0 answers with an encoded error instead of NULL
         if not self._btf or self._btf > 2**64 - 4096:

@@ -3,7 +3,7 @@
 import ctypes
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from systrace import bpf, syscalls
@@ -12,6 +12,7 @@ from systrace.layout import (
     MAX_ROWS,
     REF_CLOCK,
     REF_CLOCK_SET,
+    REF_MAPS,
     REF_SKIP,
     REF_VDSO,
     SPACE_NUMBERS,
@@ -28,6 +29,7 @@ from systrace.tally import Key, RowTally, Tally, add
 
 CLOCKED: Final = ("clock_gettime", "clock_getres")  # the order of the fallback_clocks map
 _INJECTED: Final = ("mmap", "close", "munmap")  # what systrace itself may inject
+_MAPPING: Final = ("mmap", "munmap", "mremap")  # what may move or unmap a vDSO
 _ABI: Final = {Space.X86_64: "x86_64", Space.I386: "i386", Space.X32: "x32"}
 
 
@@ -56,14 +58,8 @@ class Counters:
         """Tell the programs whom to wait for."""
         self._config[ctypes.c_uint32(0)] = config
 
-    def select(
-        self, selection: Selection | None, vdso_functions: tuple[str, ...], ours: Iterable[str]
-    ) -> None:
-        """Mark, before anything is attached, what is counted and what the vDSO may issue.
-
-        ``ours`` are calls that the kernel makes in the target on our behalf, and that no program
-        makes by itself: they are not counted.
-        """
+    def select(self, selection: Selection | None, vdso_functions: tuple[str, ...]) -> None:
+        """Mark, before anything is attached, what is counted and what the vDSO may issue."""
         flags = _vdso_flags(vdso_functions)
         if selection is not None:
             for space in Space:
@@ -72,8 +68,6 @@ class Counters:
                     if not selection.admits(syscalls.name(abi, number)):
                         flags[space, number] |= REF_SKIP
             self._select_odd(selection)
-        for name in ours:
-            flags[Space.X86_64, syscalls.numbers("x86_64")[name]] |= REF_SKIP
         for (space, number), value in flags.items():
             ref = ctypes.c_uint32(space * SPACE_NUMBERS + number)
             self._refs[ref] = ctypes.c_uint32(value)
@@ -87,6 +81,15 @@ class Counters:
             flag = 0 if selection.admits(name) else REF_SKIP
             for space in (Space.X86_64, Space.I386, Space.X32):
                 self._odd_refs[RowKey(space, int(number))] = ctypes.c_uint32(flag)
+
+    def hold_moves(self) -> None:
+        """Let threads whose calls may move or unmap a vDSO be held when these return."""
+        native = syscalls.numbers("x86_64")
+        for space in (Space.X86_64, Space.X32):  # their first numbers are the same
+            for name in _MAPPING:
+                ref = ctypes.c_uint32(space * SPACE_NUMBERS + native[name])
+                flags = self._refs[ref].value | REF_VDSO | REF_MAPS
+                self._refs[ref] = ctypes.c_uint32(flags)
 
     def drain(self) -> Tally:
         """Read everything."""

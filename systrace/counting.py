@@ -15,15 +15,14 @@ from systrace.seeds import Seeds
 from systrace.tally import Tally
 from systrace.vdso.image import Image, own_bytes
 
-_TRACEPOINTS: Final = {
+TRACEPOINTS: Final = {
     "on_newtask": "task_newtask",
     "on_exit": "sched_process_exit",
     "on_exec": "sched_process_exec",
-}
-_CALLS: Final = {
     "on_sys_exit": "sys_exit",
     "on_sys_enter": "sys_enter",
 }
+_CALLS: Final = ("sys_exit", "sys_enter")
 _FIRST_ENTER: Final = "on_first_enter"
 _SLOT_BITS: Final = 14
 _MOST_THREADS: Final = 32768
@@ -36,7 +35,7 @@ def tracepoints() -> str:
 
     Typed ones hand over the registers as what they are, raw ones as a number.
     """
-    typed = all(kernel.tracepoint(name) is not None for name in _CALLS.values())
+    typed = all(kernel.tracepoint(name) is not None for name in _CALLS)
     return "tp_btf" if typed else "raw_tracepoint"
 
 
@@ -74,12 +73,10 @@ class Counting:
         self._links = Links()
         self._programs = probe.Programs(build)
         self._counters = Counters(
-            self._programs, (*_TRACEPOINTS, *_CALLS), per_process=options.per_process
+            self._programs, tuple(TRACEPOINTS), per_process=options.per_process
         )
         functions = tuple(function.name for function in image.functions) if image else ()
-        # Linux 6.18 turns a uprobe on a nop into this call (arch/x86/kernel/uprobes.c)
-        ours = ("uprobe",) if options.vdso == "uprobe" else ()
-        self._counters.select(options.selection, functions, ours)
+        self._counters.select(options.selection, functions)
 
     def __enter__(self) -> "Counting":
         return self
@@ -108,12 +105,18 @@ class Counting:
         self._attach()
         self._links.attach("sys_enter", self._programs.program(_FIRST_ENTER), _FIRST_ENTER)
 
+    def hold_moves(self) -> None:
+        """Hold threads that have moved or unmapped their vDSO, for their tracer: before exec.
+
+        Each stands in the delivery of a SIGSTOP of the kernel's own (SI_KERNEL).
+        """
+        self._counters.hold_moves()
+
     def _attach(self) -> None:
-        for program, tracepoint in _TRACEPOINTS.items():
-            self._links.attach(tracepoint, self._programs.program(program))
-        for program, tracepoint in _CALLS.items():
+        typed_calls = tracepoints() == "tp_btf"
+        for program, tracepoint in TRACEPOINTS.items():
             typed = kernel.tracepoint(tracepoint)
-            if tracepoints() == "tp_btf" and typed is not None:
+            if typed_calls and typed is not None:
                 self._links.attach_typed(tracepoint, self._programs.typed(program, typed))
             else:
                 self._links.attach(tracepoint, self._programs.program(program))

@@ -39,7 +39,17 @@ class NotFoundError(SystraceError):
     exit_status = 127
 
 
+class TargetTimeoutError(SystraceError, TimeoutError):
+    """The target took longer than it was given, and was killed."""
+
+
 class InputError(SystraceError):
     """A saved report cannot be read, or is not one."""
+
+    exit_status = 2
+
+
+class CommandFailedError(SystraceError):
+    """A command of a comparison ended with a failure, so its counts say nothing."""
 
     exit_status = 2

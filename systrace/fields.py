@@ -7,13 +7,15 @@ from typing import Any, NoReturn
 from systrace.errors import InputError
 
 _SHOWN = 40
+_LARGEST = 2**64 - 1
 
 
 class Fields:
     """The fields of a JSON object at ``path`` (empty: the document itself).
 
     Every method raises InputError, such as ``calls[3].count: expected a whole number, found 'x'``.
-    Numbers are never negative, and 5.0 is a whole one, as in JSON Schema.
+    Numbers are never negative, and 5.0 is a whole one, as in JSON Schema. Whole numbers have at
+    most 64 bits, as the kernel's have.
     """
 
     def __init__(self, value: Any, path: str = "") -> None:
@@ -108,7 +110,8 @@ def shown(value: Any) -> str:
 def _whole(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    return value if isinstance(value, int) and type(value) is not bool and value >= 0 else None
+    whole = isinstance(value, int) and type(value) is not bool
+    return value if whole and 0 <= value <= _LARGEST else None
 
 
 def _real(value: Any) -> float | None:

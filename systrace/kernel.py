@@ -22,6 +22,8 @@ _OFFSETS: Final = {
     "TASK_FLAGS": "task_struct.flags",
     "TASK_STACK": "task_struct.stack",
     "TASK_MM": "task_struct.mm",
+    "TASK_PTRACE": "task_struct.ptrace",
+    "TASK_PARENT": "task_struct.parent",
     "TASK_EXIT_CODE": "task_struct.exit_code",
     "TASK_SIGNAL": "task_struct.signal",
     "SIGNAL_FLAGS": "signal_struct.flags",

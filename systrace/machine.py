@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 from systrace.report import Machine
 
 _CLOCKSOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
+_LOCKDOWN = Path("/sys/kernel/security/lockdown")
 _LIMITS = (Path("/proc/sys/kernel/threads-max"), Path("/proc/sys/kernel/pid_max"))
 
 
@@ -18,6 +20,18 @@ def describe() -> Machine:
     except OSError:
         clocksource = "unknown"
     return Machine(uname.release, uname.machine, os.cpu_count() or 1, clocksource)
+
+
+def lockdown(file: Path = _LOCKDOWN) -> str | None:
+    """Return ``none``, ``integrity`` or ``confidentiality``; None where the kernel does not say.
+
+    The file marks one of them (kernel_lockdown(7)): ``none [integrity] confidentiality``.
+    """
+    try:
+        found = re.search(r"\[(\w+)\]", file.read_text(encoding="ascii"))
+    except OSError:
+        return None
+    return found[1] if found else None
 
 
 def most_threads(ceiling: int) -> int:

@@ -1,13 +1,17 @@
 """What was asked for, parsed once into frozen values."""
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
+
+from systrace.errors import UsageError
 
 VdsoMode = Literal["auto", "patch", "breakpoint", "uprobe", "off"]
 SortKey = Literal["count", "errors", "total", "mean", "p99", "max", "name"]
+Format = Literal["table", "json", "csv", "markdown", "prometheus", "github"]
 
 VDSO_MODES: tuple[VdsoMode, ...] = ("auto", "patch", "breakpoint", "uprobe", "off")
 SORT_KEYS: tuple[SortKey, ...] = ("count", "errors", "total", "mean", "p99", "max", "name")
+FORMATS: tuple[Format, ...] = get_args(Format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +29,21 @@ class Selection:
         """Whether calls of this name are counted."""
         return (name in self.names) != self.negated
 
+    def and_(self, other: "Selection") -> "Selection":
+        """Return the selection that admits what both admit."""
+        if self.negated and other.negated:
+            return Selection(self.names | other.names, negated=True)
+        if self.negated:
+            return Selection(other.names - self.names)
+        return Selection(self.names - other.names if other.negated else self.names & other.names)
+
 
 @dataclass(frozen=True, slots=True)
 class TraceOptions:
-    """How to count, whatever the target is."""
+    """How to count, whatever the target is.
+
+    Raises UsageError for what does not go together.
+    """
 
     vdso: VdsoMode = "auto"
     counts_only: bool = False
@@ -36,6 +51,12 @@ class TraceOptions:
     follow: bool = True
     without_vdso: bool = False
     per_process: bool = False
+
+    def __post_init__(self) -> None:
+        if self.without_vdso and self.vdso not in ("auto", "off"):
+            raise UsageError(
+                f"--without-vdso leaves --vdso {self.vdso} nothing to count: give one of them"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +73,8 @@ class RunOptions:
     """``systrace run``: the command and how to start and count it.
 
     ``user`` is the name or number that ``-u`` gave; None is the calling user, which under
-    sudo is the user who called sudo.
+    sudo is the user who called sudo. ``streams`` are the descriptors of ours that become its
+    standard input, output and error.
     """
 
     command: tuple[str, ...]
@@ -60,6 +82,7 @@ class RunOptions:
     trace: TraceOptions = field(default_factory=TraceOptions)
     snapshots: Snapshots = field(default_factory=Snapshots)
     wait_all: bool = False
+    streams: tuple[int, int, int] = (0, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +96,13 @@ class AttachOptions:
 
 @dataclass(frozen=True, slots=True)
 class TableOptions:
-    """How the table is laid out; nothing here changes a count."""
+    """How the table is laid out; nothing here changes a count.
+
+    ``unchanged`` asks for those rows of a comparison that did not change, too.
+    """
 
     sort: SortKey = "count"
     top: int | None = None
     width: int = 80
     colour: bool = False
+    unchanged: bool = False

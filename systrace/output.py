@@ -15,15 +15,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from systrace.errors import OutputError
+from systrace.options import Format
 from systrace.target.user import Identity, acting_as
 
-Format = Literal["table", "json"]
-
-# A further format is an ending here, its name in Format, and its renderer in cli/formats.py.
-ENDINGS: Mapping[str, Format] = {".json": "json", ".txt": "table"}
+ENDINGS: Mapping[str, Format] = {
+    ".txt": "table",
+    ".json": "json",
+    ".csv": "csv",
+    ".md": "markdown",
+    ".prom": "prometheus",
+}
 
 _STDOUT = 1
 _LINKS = 40  # path_resolution(7): more than this is ELOOP
@@ -31,9 +34,9 @@ _LINKS = 40  # path_resolution(7): more than this is ELOOP
 _GROUP_BITS = 0o2070
 
 
-def format_of(name: str) -> Format:
-    """Read the format off a file's ending; the table where it asks for none we know."""
-    return ENDINGS.get(Path(name).suffix.lower(), "table")
+def format_of(name: str, otherwise: Format = "table") -> Format:
+    """Read the format off a file's ending; ``otherwise`` where that is none we know."""
+    return ENDINGS.get(Path(name).suffix.lower(), otherwise)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -55,34 +58,47 @@ class Output:
     _fd: int
     _finish: Callable[[], None]
 
+    def add(self, text: str) -> None:
+        """Put ``text`` there, to be followed by more. Raises OutputError."""
+        self._put(text, _nothing)
+
     def write(self, text: str) -> None:
-        """Put ``text`` there, once, and make a file appear under its name. Raises OutputError."""
+        """Put the last of the text there, and make a file appear under its name.
+
+        Raises OutputError.
+        """
+        self._put(text, self._finish)
+
+    def _put(self, text: str, then: Callable[[], None]) -> None:
         try:
             write_all(self._fd, text.encode(errors="backslashreplace"))
-            self._finish()
+            then()
         except OSError as error:
             raise OutputError(_cannot(self.name, error)) from error
 
 
 @contextmanager
-def opened(names: Iterable[str], author: Identity | None) -> Iterator[tuple[Output, ...]]:
+def opened(
+    names: Iterable[str], author: Identity | None, otherwise: Format = "table"
+) -> Iterator[tuple[Output, ...]]:
     """Open every ``-o`` as ``author`` would (None: as ourselves) and close it at the end.
 
-    What was not written by then is gone without a trace.
+    ``otherwise`` is the format of those whose ending says none. What was not written by then is
+    gone without a trace.
 
     Raises OutputError for the first that cannot be written.
     """
     with ExitStack() as stack:
-        yield tuple([_open(name, author, stack) for name in names])
+        yield tuple([_open(name, author, otherwise, stack) for name in names])
 
 
-def _open(name: str, author: Identity | None, stack: ExitStack) -> Output:
+def _open(name: str, author: Identity | None, otherwise: Format, stack: ExitStack) -> Output:
     try:
         with acting_as(author):
             fd, finish = _opened(name, author, stack)
     except OSError as error:
         raise OutputError(_cannot(name, error)) from error
-    return Output(name, format_of(name), fd, finish)
+    return Output(name, format_of(name, otherwise), fd, finish)
 
 
 def _opened(name: str, author: Identity | None, stack: ExitStack) -> tuple[int, Callable[[], None]]:

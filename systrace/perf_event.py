@@ -18,6 +18,7 @@ _FLAG_FD_CLOEXEC: Final = 8
 _IOC_ENABLE: Final = 0x2400
 _IOC_DISABLE: Final = 0x2401
 _IOC_SET_BPF: Final = 0x40042408
+_IOC_MODIFY_ATTRIBUTES: Final = 0x4008240B
 
 _ANY_CPU: Final = -1
 _UPROBE_TYPE: Final = Path("/sys/bus/event_source/devices/uprobe/type")
@@ -29,6 +30,7 @@ _EXCLUDE_KERNEL: Final = 1 << 5
 _EXCLUDE_HV: Final = 1 << 6
 _INHERIT_THREAD: Final = 1 << 35  # Linux 5.13, and so is the next one
 _REMOVE_ON_EXEC: Final = 1 << 36
+_THREADS: Final = _INHERIT | _INHERIT_THREAD
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -45,10 +47,7 @@ def open_breakpoint(tid: int, address: int, program_fd: int, *, threads: bool) -
     switches between the two, but not what it remembers of their debug registers, so that a child
     that execs would sometimes find all of them taken.
     """
-    flags = _EXCLUDE_KERNEL | _EXCLUDE_HV | _REMOVE_ON_EXEC
-    flags |= _INHERIT | _INHERIT_THREAD if threads else 0
-    event = _Event(_TYPE_BREAKPOINT, flags, _BREAKPOINT_X, address, _BREAKPOINT_BYTES)
-    return _open(event, tid, _ANY_CPU, program_fd)
+    return _open(_breakpoint(address, threads=threads), tid, _ANY_CPU, program_fd)
 
 
 def open_uprobe(path: str, offset: int, program_fd: int) -> int:
@@ -70,22 +69,15 @@ class _Event(NamedTuple):
     config2: int
 
 
+def _breakpoint(address: int, *, threads: bool) -> _Event:
+    flags = _EXCLUDE_KERNEL | _EXCLUDE_HV | _REMOVE_ON_EXEC | (_THREADS if threads else 0)
+    return _Event(_TYPE_BREAKPOINT, flags, _BREAKPOINT_X, address, _BREAKPOINT_BYTES)
+
+
 def _open(event: _Event, tid: int, cpu: int, program_fd: int) -> int:
-    packed = struct.pack(
-        _ATTR_FORMAT,
-        event.kind,
-        _ATTR_BYTES,
-        *(0, 1, 0, 0),  # config, sample_period, sample_type, read_format
-        event.flags | _DISABLED,
-        0,  # wakeup_events
-        event.breakpoint_kind,
-        event.config1,
-        event.config2,
-    )
-    attributes = ctypes.create_string_buffer(packed, _ATTR_BYTES)
     fd: int = _libc.syscall(
         ctypes.c_long(_NR_PERF_EVENT_OPEN),
-        attributes,
+        _attributes(event._replace(flags=event.flags | _DISABLED)),
         ctypes.c_long(tid),
         ctypes.c_long(cpu),
         ctypes.c_long(-1),  # of no group
@@ -101,6 +93,26 @@ def _open(event: _Event, tid: int, cpu: int, program_fd: int) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def _attributes(event: _Event) -> ctypes.Array[ctypes.c_char]:
+    packed = struct.pack(
+        _ATTR_FORMAT,
+        event.kind,
+        _ATTR_BYTES,
+        *(0, 1, 0, 0),  # config, sample_period, sample_type, read_format
+        event.flags,
+        0,  # wakeup_events
+        event.breakpoint_kind,
+        event.config1,
+        event.config2,
+    )
+    return ctypes.create_string_buffer(packed, _ATTR_BYTES)
+
+
+def move_breakpoint(fd: int, address: int) -> None:
+    """Set one that was opened with ``threads`` elsewhere, with all that inherited it."""
+    fcntl.ioctl(fd, _IOC_MODIFY_ATTRIBUTES, _attributes(_breakpoint(address, threads=True)))
 
 
 def read_count(fd: int) -> int:

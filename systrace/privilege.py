@@ -35,8 +35,8 @@ def suffices(capabilities: int) -> bool:
     )
 
 
-def require(arguments: Sequence[str]) -> None:
-    """Refuse early, with the line to paste; ``arguments`` are those systrace was called with.
+def require(arguments: Sequence[str], program: Sequence[str] | None = None) -> None:
+    """Refuse early, with the line to paste: ``program``, which is systrace, and its arguments.
 
     Raises PrivilegeError.
     """
@@ -49,7 +49,7 @@ def require(arguments: Sequence[str]) -> None:
             " seccomp=unconfined"
         )
     # sudo replaces PATH, and -E alone does not keep it: the shell has to put ours back.
-    words = launcher.quoted((*launcher.path(), *arguments))
+    words = launcher.quoted((*(program or launcher.path()), *arguments))
     raise PrivilegeError(
         f'needs root to load BPF programs; try:\n  sudo -E env "PATH=$PATH" {words}'
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType, TracebackType
 from typing import TYPE_CHECKING, Final
 
-from systrace import bpf, cache, compiled, kernel
+from systrace import bpf, cache, compiled, kernel, machine
 from systrace.errors import PrivilegeError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ _BCC_INSTALL: Final = (
     "Debian and Ubuntu: apt-get install python3-bpfcc; Fedora: dnf install python3-bcc; "
     "Arch: pacman -S python-bcc"
 )
-COUNTING: Final = ("tasks.c", "per_process.c", "syscalls.c", "start.c", "vsyscall.c")
+COUNTING: Final = ("tasks.c", "moves.c", "per_process.c", "syscalls.c", "start.c", "vsyscall.c")
 SEEDING: Final = ("seed.c",)
 
 
@@ -66,6 +66,11 @@ def require_bpf() -> None:
             "a container needs --cap-add SYS_ADMIN --security-opt seccomp=unconfined; "
             "a locked-down kernel allows none"
         ) from error
+    if machine.lockdown() == "confidentiality":
+        raise UnsupportedError(
+            "this kernel is locked down (confidentiality): no eBPF program may read its memory\n"
+            "boot without lockdown=confidentiality; lockdown=integrity does no harm"
+        )
 
 
 def find_bcc(homes: Sequence[str] = _BCC_HOMES) -> Path:

@@ -11,6 +11,7 @@ _DETACH: Final = 17
 _SYSCALL: Final = 24
 _SETOPTIONS: Final = 0x4200
 _GETEVENTMSG: Final = 0x4201
+_GETSIGINFO: Final = 0x4202
 _SEIZE: Final = 0x4206
 _INTERRUPT: Final = 0x4207
 _LISTEN: Final = 0x4208
@@ -30,6 +31,9 @@ EVENT_VFORK: Final = 2
 EVENT_CLONE: Final = 3
 EVENT_EXEC: Final = 4
 EVENT_STOP: Final = 128
+
+SI_KERNEL: Final = 0x80  # include/uapi/asm-generic/siginfo.h
+_SIGINFO_BYTES: Final = 128
 
 WALL: Final = 0x40000000  # __WALL of waitpid(2): clone children too
 
@@ -120,6 +124,13 @@ def set_signal_mask(tid: int, mask: int) -> None:
     """PTRACE_SETSIGMASK."""
     value = ctypes.c_uint64(mask)
     _call(_SETSIGMASK, tid, ctypes.sizeof(value), ctypes.addressof(value))
+
+
+def signal_code(tid: int) -> int:
+    """PTRACE_GETSIGINFO: si_code of the signal that a task is stopped for, sigaction(2)."""
+    info = (ctypes.c_int32 * (_SIGINFO_BYTES // 4))()
+    _call(_GETSIGINFO, tid, 0, ctypes.addressof(info))
+    return int(info[2])  # si_signo, si_errno, si_code
 
 
 def event_message(tid: int) -> int:

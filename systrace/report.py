@@ -7,7 +7,11 @@ nanoseconds of CLOCK_MONOTONIC unless the name says otherwise; the shapes are th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from typing import Literal
+
+from systrace import syscalls
+from systrace.options import Selection
 
 SCHEMA = "systrace.report/1"
 
@@ -16,6 +20,11 @@ Ring = Literal["3", "3->0"]
 
 # values of Probes.vdso for which a missing vDSO row is no zero
 UNCOUNTED = frozenset({"off", "uncounted"})
+
+# The clocksources with a VDSO_CLOCKMODE (arch/x86/include/asm/vdso/clocksource.h, arm64 alike).
+READABLE_CLOCKSOURCES = frozenset(
+    {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"}
+)
 
 RING: Mapping[Via, Ring] = {
     "vdso": "3",
@@ -41,6 +50,7 @@ class Times:
     Percentiles come from ``histogram`` (ascending, empty buckets left out) and are off by at
     most 12.5 %; they never lie outside ``min_ns``..``max_ns``. ``estimated`` marks a time that
     was calibrated, not measured: such times have a total and a mean, and no distribution.
+    ``mean_ns`` is kept to a tenth, as in a file, so that a saved report reads as it did.
     """
 
     total_ns: int
@@ -145,8 +155,13 @@ class Report:
 
     ``started`` is UTC, RFC 3339. ``threads`` counts every thread that ran, ``processes`` every
     process. ``lost`` is by how much the counts may be too low. ``selected`` says that a
-    selection (``-e``) left calls out on purpose. ``longest_stop_ns`` is for how long, at most,
-    systrace held a thread of a process that it attached to; None where it held none.
+    selection (``-e``) left calls out on purpose; ``selection`` which, where that is known.
+    ``incomplete`` names what was not counted to the last call, for reasons that ``warnings`` give:
+    ``vdso`` and ``vdso NAME`` (of some program), ``threads`` (all calls of some), ``errors``; and
+    ``unknown`` where an old report has warnings and does not say. ``longest_stop_ns`` is for how
+    long, at most, systrace held a thread of a process that it attached to; None where it held none.
+    ``since_ns`` is where an interval report (``-i``) begins, from the start of the run on; None
+    for a report of everything from the start on.
     """
 
     command: tuple[str, ...]
@@ -163,10 +178,62 @@ class Report:
     warnings: tuple[str, ...] = ()
     selected: bool = False
     longest_stop_ns: int | None = None
+    since_ns: int | None = None
+    selection: Selection | None = None
+    incomplete: tuple[str, ...] = ()
 
     def ring_calls(self, ring: Ring) -> int:
         """Calls that were served in this ring."""
         return sum(call.count for call in self.calls if call.ring == ring)
+
+    @property
+    def ring0_calls(self) -> int:
+        """Calls that entered ring 0."""
+        return self.ring_calls("3->0")
+
+    @property
+    def ring3_calls(self) -> int:
+        """Calls that stayed in ring 3. Raises ValueError where nothing counted them."""
+        self._require_vdso("ring 3")
+        return self.ring_calls("3")
+
+    def count(
+        self,
+        name: str,
+        *,
+        via: Via | None = None,
+        ring: Ring | None = None,
+        abi: str | None = None,
+    ) -> int:
+        """Calls of this name, of every via, ring and ABI or of those given; 0 if there were none.
+
+        Raises ValueError for a name that no call has, for one that a selection left out, and where
+        calls of the vDSO that are asked for were not counted.
+        """
+        named = {call.name for call in self.calls}
+        if name not in named and not syscalls.is_name(name):
+            close = get_close_matches(name, syscalls.names(), n=1)
+            raise ValueError(
+                f"no call is named {name!r}" + (f"; did you mean {close[0]!r}?" if close else "")
+            )
+        if self.selection is not None and not self.selection.admits(name):
+            raise ValueError(f"{name} was not counted: the selection (expr, -e) left it out")
+        if name in syscalls.VDSO_FUNCTIONS and via in (None, "vdso") and ring in (None, "3"):
+            self._require_vdso(name)
+        return sum(
+            call.count
+            for call in self.calls
+            if call.name == name
+            and via in (None, call.via)
+            and ring in (None, call.ring)
+            and abi in (None, call.abi)
+        )
+
+    def _require_vdso(self, what: str) -> None:
+        if self.probes.vdso in UNCOUNTED and not self.ring_calls("3"):
+            raise ValueError(
+                f"calls of {what} were not all counted: those of the vDSO are {self.probes.vdso}"
+            )
 
     @property
     def vdso_fallbacks(self) -> int:

@@ -15,10 +15,6 @@ _NO_CALL = Selection(frozenset())
 # strace's other expressions: signal=, fault=, status=, … count nothing, they change the trace.
 _QUALIFIER = re.compile(r"\s*([a-z-]+)\s*=(.*)", re.DOTALL)
 
-# Functions of the vDSO that no system call is named after: vdso(7), and SGX of
-# arch/x86/entry/vdso/vdso.lds.S.
-_VDSO_ONLY = frozenset({"sgx_enter_enclave"})
-
 
 def parse(expressions: Sequence[str]) -> Selection:
     """Parse every ``-e`` that was given; the last one counts, as in strace.
@@ -147,7 +143,7 @@ def _refuse_named_number(number: int) -> None:
 
 
 def _names() -> frozenset[str]:
-    return syscalls.names() | _VDSO_ONLY
+    return syscalls.names() | syscalls.VDSO_FUNCTIONS
 
 
 def _close(name: str, among: Iterable[str]) -> str:

@@ -5,26 +5,42 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from systrace import machine
+from systrace import descriptors, machine
 from systrace.assemble import Facts
 from systrace.counting import Counting, prepare, tracepoints
 from systrace.options import RunOptions, TraceOptions
 from systrace.probe import require_bpf
-from systrace.report import Probes
+from systrace.report import Exit, Probes
+from systrace.target import job
+from systrace.target.alone import Alone
 from systrace.target.command import find
-from systrace.target.follow import Alone, Tree
+from systrace.target.follow import Tree
 from systrace.target.launch import Command, Held, inherited_environment, signals_blocked
 from systrace.target.user import Identity, resolve
 from systrace.vdso.count import VdsoCount
 from systrace.vdso.remove import WithoutVdso
-from systrace.watch import Snapshot, Watch, utc_now
+from systrace.watch import Snapshot, Watch, exit_of, utc_now
 
 # What reaches us in the target's place is passed on; a terminal's signals it gets by itself.
 _FORWARDED: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT})
-_AWAITED: Final = _FORWARDED | {signal.SIGCHLD, signal.SIGUSR1}
+# these the target's group gets too, and stops, or not; then so do we: see job.py
+_AWAITED: Final = _FORWARDED | job.STOPS | {signal.SIGCHLD, signal.SIGUSR1}
+_POLL_NS: Final = 20_000_000
+_SETTLED_S: Final = 0.005
+_MOST_EVENTS_NS: Final = 50_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long a command took and how it ended; ``stopped_by`` as in Snapshot."""
+
+    elapsed_ns: int
+    exit: Exit
+    stopped_by: int = 0
 
 
 def run(options: RunOptions) -> Iterator[Snapshot]:
@@ -33,17 +49,20 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
     Raises NotFoundError, NotExecutableError, PrivilegeError, UnsupportedError or SystraceError.
     """
     require_bpf()
-    command, identity = _command(options)
+    command, identity = executable(options)
     with signals_blocked(_AWAITED) as signals, contextlib.ExitStack() as stack:
         vdso = stack.enter_context(_vdso(options.trace))
         target = Held(command, identity, signals, vdso.lent_fd)
         stack.callback(target.abandon)
+        stack.enter_context(descriptors.many())
         build = prepare(options.trace)
         stack.callback(build.close)
         image = vdso.load()
         counting = stack.enter_context(Counting(options.trace, image, build))
+        if vdso.follows:
+            counting.hold_moves()
         counting.await_exec(target.pid, vdso.secret)
-        tree = _tree(target.pid, vdso, options)
+        tree = _tree(target.pid, vdso, options, counting)
         tree.status = target.start()
         counting.started()
         if tree.status is None:
@@ -52,33 +71,70 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         held_ns = time.monotonic_ns() - target.exec_ns
         facts = _facts(options, vdso, counting.started_ns() + held_ns)
         watch = Watch(counting, vdso, tree, facts)
-        yield from watch.snapshots(partial(_next_signal, target), options.snapshots)
+        heard = set[int]()
+        wait = partial(_next_signal, target, tree, heard)
+        yield from watch.snapshots(wait, options.snapshots)
         counting.stop()
         tree.release()
         final = watch.final()
-        _discard_signals()
-    yield final
+        _discard_signals(heard)
+    yield replace(final, stopped_by=min(heard & _FORWARDED, default=0))
+
+
+def unprobed(options: RunOptions) -> Timing:
+    """Run the command with no probe in place, to learn what it takes by itself.
+
+    It is followed under ptrace, whether its vDSO is taken away or not, so that both are alike.
+
+    Raises what ``run`` does.
+    """
+    command, identity = executable(options)
+    with signals_blocked(_AWAITED) as signals, contextlib.ExitStack() as stack:
+        vdso = WithoutVdso() if options.trace.without_vdso else VdsoCount("off")
+        target = Held(command, identity, signals)
+        stack.callback(target.abandon)
+        tree = Tree(target.pid, stack.enter_context(vdso), children=options.trace.follow)
+        tree.status = target.start()
+        if tree.status is None:
+            tree.start()
+            target.released()
+        begun_ns = time.monotonic_ns()
+        heard = set[int]()
+        while not tree.over:
+            tree.step(float("inf"))
+            if not tree.over:
+                _next_signal(target, tree, heard, float("inf"))
+        elapsed_ns = time.monotonic_ns() - begun_ns
+        tree.release()
+        _discard_signals(heard)
+    return Timing(elapsed_ns, exit_of(tree.status), min(heard & _FORWARDED, default=0))
 
 
 def _vdso(trace: TraceOptions) -> VdsoCount:
-    return WithoutVdso() if trace.without_vdso else VdsoCount(trace.vdso)
+    if trace.without_vdso:
+        return WithoutVdso()
+    return VdsoCount(trace.vdso, per_process=trace.per_process)
 
 
-def _tree(pid: int, vdso: VdsoCount, options: RunOptions) -> Tree | Alone:
+def _tree(pid: int, vdso: VdsoCount, options: RunOptions, counting: Counting) -> Tree | Alone:
     """Follow under ptrace only where new images have to be prepared."""
     if vdso.follows:
-        return Tree(pid, vdso, children=options.trace.follow)
-    return Alone(pid)
+        return Tree(pid, vdso, children=options.trace.follow, wait_all=options.wait_all)
+    return Alone(pid, counting.alive if options.wait_all else None)
 
 
-def _command(options: RunOptions) -> tuple[Command, Identity | None]:
+def executable(options: RunOptions) -> tuple[Command, Identity | None]:
+    """Find the file to execute, and who will; nothing is started.
+
+    Raises NotFoundError, NotExecutableError or UsageError.
+    """
     identity = resolve(options.user)
     environment = inherited_environment()
     if identity is not None:
         environment = identity.environment(environment)
     path = environment.get(b"PATH")
     file = find(options.command[0], None if path is None else os.fsdecode(path), identity)
-    return Command(file, options.command, environment), identity
+    return Command(file, options.command, environment, options.streams), identity
 
 
 def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
@@ -95,8 +151,12 @@ def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
     )
 
 
-def _next_signal(target: Held, due_ns: float) -> int:
+def _next_signal(target: Held, tree: Tree | Alone, heard: set[int], due_ns: float) -> int:
     """Wait for a signal, or until ``due_ns``; one that was meant for the target is passed on."""
+    if tree.stopped_by:
+        _stop_with(target, tree)
+    if tree.polls:
+        due_ns = min(due_ns, time.monotonic_ns() + _POLL_NS)
     if due_ns == float("inf"):
         info = signal.sigwaitinfo(_AWAITED)
     else:
@@ -106,12 +166,29 @@ def _next_signal(target: Held, due_ns: float) -> int:
             return 0
         info = timed
     # si_code > 0: from the kernel, that is from a terminal, which the target shares
-    if info.si_signo in _FORWARDED and info.si_code <= 0:
+    if tree.status is not None and info.si_signo in _FORWARDED:
+        tree.give_up()
+    elif info.si_signo in _FORWARDED | job.STOPS and info.si_code <= 0:
         target.send(info.si_signo)
+    heard.add(info.si_signo)
     return info.si_signo
 
 
-def _discard_signals() -> None:
+def _stop_with(target: Held, tree: Tree | Alone) -> None:
+    """Stop as the target has stopped, where there is a shell that waits for it and will go on."""
+    number, tree.stopped_by = tree.stopped_by, 0
+    if not job.is_controlled():
+        return
+    # it may have been continued already, at the same time as we were
+    time.sleep(_SETTLED_S)
+    tree.stopped_by = number
+    tree.step(time.monotonic_ns() + _MOST_EVENTS_NS)
+    if tree.stopped_by:
+        tree.stopped_by = 0
+        job.stop(number, target.pid)
+
+
+def _discard_signals(heard: set[int]) -> None:
     """Take what is still pending: the target has ended, and a report is to be written."""
-    while signal.sigtimedwait(_AWAITED, 0) is not None:
-        pass
+    while (info := signal.sigtimedwait(_AWAITED, 0)) is not None:
+        heard.add(info.si_signo)

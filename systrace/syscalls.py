@@ -13,6 +13,20 @@ ABIS = ("x86_64", "i386", "x32")
 # __X32_SYSCALL_BIT, arch/x86/include/uapi/asm/unistd.h
 X32_BIT = 0x40000000
 
+# What an x86-64 vDSO exports, by the names of reports: vdso(7), and SGX of
+# arch/x86/entry/vdso/vdso.lds.S. No system call is named after the last one.
+VDSO_FUNCTIONS = frozenset(
+    {
+        "clock_getres",
+        "clock_gettime",
+        "getcpu",
+        "getrandom",
+        "gettimeofday",
+        "time",
+        "sgx_enter_enclave",
+    }
+)
+
 _UNNAMED = re.compile(r"syscall_(0|-?[1-9][0-9]*)")
 
 # errno(3): two names for one number. These are the second ones; strace shows the first.
@@ -76,10 +90,21 @@ def is_known(name: str) -> bool:
     return name in _all_names()
 
 
+def is_name(name: str) -> bool:
+    """Whether a row of a report can have this name."""
+    return is_known(name) or name in VDSO_FUNCTIONS or unnamed_number(name) is not None
+
+
 def unnamed_number(name: str) -> int | None:
     """Read the number out of ``syscall_9999``; None for every other name."""
     match = _UNNAMED.fullmatch(name)
     return int(match[1]) if match and len(name) < 30 else None
+
+
+def is_unnamed(name: str) -> bool:
+    """Whether rows may have this name, ``syscall_9999``, for no ABI has another for the number."""
+    number = unnamed_number(name)
+    return number is not None and any(_names(abi).get(number) is None for abi in ABIS)
 
 
 def errno_name(number: int) -> str:

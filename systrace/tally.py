@@ -1,8 +1,7 @@
 """What was counted up to a moment: plain numbers, to be subtracted and reported."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from errno import EINTR
 from typing import Any, TypeVar
 
 from systrace.layout import Space, Total
@@ -43,26 +42,6 @@ class RowTally:
             self.filtered - earlier.filtered,
             subtract(self.histogram, earlier.histogram),
             subtract(self.errors, earlier.errors),
-        )
-
-    def without_redone(self, calls: int) -> "RowTally":
-        """Take out calls that ended with EINTR only because we traced, and then ran again.
-
-        Each was counted at both entries; the time of both parts stays, for both were waited. In
-        the histogram the shortest calls make way.
-        """
-        histogram = dict(sorted(self.histogram.items()))
-        left = calls
-        for bucket, count in list(histogram.items()):
-            taken = min(count, left)
-            histogram[bucket] -= taken
-            left -= taken
-        errors = {**self.errors, EINTR: self.errors.get(EINTR, 0) - calls}
-        return replace(
-            self,
-            count=self.count - calls,
-            histogram={bucket: count for bucket, count in histogram.items() if count},
-            errors={number: count for number, count in errors.items() if count > 0},
         )
 
 
@@ -138,6 +117,10 @@ class Entries:
             },
         )
 
+    def by_name(self) -> dict[str, int]:
+        """Return the counts by name, all clocks added up."""
+        return {**self.plain, **{name: sum(by.values()) for name, by in self.clocked.items()}}
+
     def since(self, earlier: "Entries") -> "Entries":
         """Return what happened after ``earlier``."""
         none: Mapping[int, int] = {}
@@ -148,6 +131,15 @@ class Entries:
                 for name, counts in self.clocked.items()
             },
         )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnEntries:
+    """Entries into vDSO functions, by name, of the process ``pid`` from ``since_ns`` on."""
+
+    pid: int
+    since_ns: int
+    entries: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +191,23 @@ class Tally:
         )
 
 
-def without_redone(rows: Mapping[Key, RowTally], redone: Mapping[int, int]) -> dict[Key, RowTally]:
-    """Take out of x86_64 rows what ran again, by number."""
-    kept = dict(rows)
-    for number, calls in redone.items():
-        key = (Space.X86_64, number)
-        if calls and key in kept:
-            kept[key] = kept[key].without_redone(calls)
-    return kept
+def with_entries(
+    processes: Sequence[ProcessTally], own: Iterable[OwnEntries]
+) -> tuple[ProcessTally, ...]:
+    """Give each process its vDSO entries: a pid is that of its latest process before then."""
+    starts: dict[int, list[tuple[int, int]]] = {}
+    for index, process in enumerate(processes):
+        starts.setdefault(process.pid, []).append((process.start_ns, index))
+    found: dict[int, dict[str, int]] = {}
+    for entries in own:
+        earlier = [pair for pair in starts.get(entries.pid, ()) if pair[0] <= entries.since_ns]
+        if earlier:
+            _, index = max(earlier)
+            found[index] = add(found.get(index, {}), entries.entries)
+    return tuple(
+        replace(process, entries=found[index]) if index in found else process
+        for index, process in enumerate(processes)
+    )
 
 
 def subtract(now: Mapping[Name, int], before: Mapping[Name, int]) -> dict[Name, int]:

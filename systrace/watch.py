@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Literal, Protocol
 
-from systrace import assemble
+from systrace import again, assemble
+from systrace.again import Rerun
 from systrace.assemble import Facts
 from systrace.counting import Counting
 from systrace.layout import Space, Total
 from systrace.options import Snapshots
 from systrace.report import Exit, Report
-from systrace.tally import Tally, without_redone
+from systrace.tally import Tally, with_entries
 from systrace.vdso.count import VdsoCount
 
 
@@ -23,30 +24,36 @@ class Snapshot:
     """A report at a moment.
 
     ``progress`` and ``asked`` (SIGUSR1) reports are cumulative, an ``interval`` report holds
-    what happened since the last one, and ``final``, the last, is the whole run.
+    what happened since the last one, and ``final``, the last, is the whole run. ``stopped_by``
+    of that is the signal that asked systrace itself to end meanwhile, 0 for none.
     """
 
     kind: Literal["progress", "asked", "interval", "final"]
     report: Report
+    stopped_by: int = 0
 
 
 class Watched(Protocol):
     """A target, as far as its watching needs it.
 
     ``status`` is how it ended, as wait(2) encodes it, None before or where nobody can know.
-    ``images`` is how many programs were prepared, ``redone`` the calls that ran again, by number.
+    ``images`` is how many programs were prepared.
+    ``missed`` is why vDSO calls of a new program may not have been counted. ``whole``: it ends
+    with its last process, not with its first.
     """
 
     status: int | None
     images: int
+    missed: str
+    whole: bool
 
     @property
     def over(self) -> bool:
         """Whether there is nothing left to watch."""
 
     @property
-    def redone(self) -> Mapping[int, int]:
-        """Calls that ran again because somebody traced, by number."""
+    def redone(self) -> Mapping[Rerun, int]:
+        """Calls that ran again because somebody traced, and how often."""
 
     def step(self, until_ns: float) -> bool:
         """Handle what has happened; returns whether something may be left."""
@@ -61,13 +68,10 @@ class Watch:
         vdso: VdsoCount,
         target: Watched,
         facts: Facts,
-        missed: str = "not stopped in time",
     ) -> None:
-        """``missed`` is why vDSO calls of a new program may not have been counted."""
         self._counting = counting
         self._vdso = vdso
         self._target = target
-        self._missed = missed
         self.facts = facts
 
     def snapshots(self, next_signal: Callable[[float], int], when: Snapshots) -> Iterator[Snapshot]:
@@ -95,32 +99,43 @@ class Watch:
     def final(self) -> Snapshot:
         """Return the whole run, once the target has ended and the probes are detached."""
         tally = self._drain()
-        first = tally.processes[0] if tally.processes else None
-        if self._target.status is not None and first is not None and first.end_ns:
-            tally = replace(tally, at_ns=first.end_ns)
+        processes = tally.processes if self._target.whole else tally.processes[:1]
+        if self._target.status is not None and all(process.end_ns for process in processes):
+            ends = [process.end_ns for process in processes]
+            tally = replace(tally, at_ns=max(ends, default=tally.at_ns))
         return Snapshot("final", self._report(tally))
 
     def _drain(self) -> Tally:
-        tally = self._counting.drain()
-        rows = without_redone(tally.rows, self._target.redone)
-        return replace(tally, rows=rows, entries=self._vdso.read())
+        tally = again.without(self._counting.drain(), self._target.redone)
+        processes = with_entries(tally.processes, self._vdso.by_process())
+        return replace(tally, entries=self._vdso.read(), processes=processes)
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
-        warnings = self._vdso.warnings()
+        warnings, incomplete = self._vdso.warnings(), self._vdso.incomplete()
         status = self._target.status
         if self._target.over:
-            warnings += self._checks(tally)
-        facts = replace(self.facts, exit=_exit(status), warnings=tuple(warnings))
+            checks, doubtful = self._checks(tally)
+            warnings += checks
+            incomplete |= doubtful
+        facts = replace(
+            self.facts,
+            exit=exit_of(status),
+            warnings=tuple(warnings),
+            incomplete=frozenset(incomplete),
+        )
         return assemble.report(tally, facts, since_ns)
 
-    def _checks(self, tally: Tally) -> list[str]:
-        """Hold the ways of counting against each other, once all is over."""
+    def _checks(self, tally: Tally) -> tuple[list[str], set[str]]:
+        """Hold the ways of counting against each other, once all is over.
+
+        Returns warnings, and what is incomplete.
+        """
         disagreement = self._vdso.disagreement()
         warnings = [disagreement] if disagreement else []
         missed = tally.totals[Total.EXECS] + 1 - self._target.images if self._vdso.follows else 0
         if missed > 0 and self._target.images:
             programs = "1 program" if missed == 1 else f"{missed:,} programs"
-            warnings.append(f"vDSO calls of {programs} were not counted: {self._missed}")
+            warnings.append(f"vDSO calls of {programs} were not counted: {self._target.missed}")
         alive = sum(not process.end_ns for process in tally.processes)
         if alive and self.facts.command:
             processes = "1 process was" if alive == 1 else f"{alive:,} processes were"
@@ -131,11 +146,12 @@ class Watch:
         if (self._vdso.uncounted or missed > 0) and tally.entries and fallbacks:
             # whose fallbacks they were is not known: all are taken off the entries
             warnings.append(f"vdso rows may be too low by up to {fallbacks:,}, for the same reason")
-        return warnings
+        doubtful = {"vdso"} if disagreement or (missed > 0 and self._target.images) else set[str]()
+        return warnings, doubtful
 
     def _interval(self, now: Tally, before: Tally | None) -> Report:
         if before is None:
-            return self._report(now)
+            return self._report(now, self.facts.started_ns)
         return self._report(now.since(before), before.at_ns)
 
 
@@ -163,7 +179,8 @@ def utc_now() -> str:
     return now.replace("+00:00", "Z")
 
 
-def _exit(status: int | None) -> Exit:
+def exit_of(status: int | None) -> Exit:
+    """Read a status of wait(2); None: it has not ended."""
     if status is None:
         return Exit()
     if os.WIFSIGNALED(status):

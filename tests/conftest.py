@@ -5,6 +5,7 @@ import errno
 import functools
 import os
 import platform
+import signal
 import tempfile
 from collections.abc import Generator
 from pathlib import Path
@@ -17,6 +18,9 @@ KERNEL_TESTS = Path(__file__).parent / "kernel"
 SYS_BPF = {"x86_64": 321, "aarch64": 280}  # asm/unistd_64.h; asm-generic/unistd.h
 BPF_MAP_CREATE = 0  # enum bpf_cmd, linux/bpf.h
 BPF_MAP_TYPE_ARRAY = 2  # enum bpf_map_type
+
+
+PYTHON_IGNORES = {signal.SIGPIPE, signal.SIGXFSZ}
 
 
 class _MapCreate(ctypes.Structure):
@@ -60,6 +64,17 @@ def pytest_configure(config: pytest.Config) -> None:
         set_hypothesis_home_dir(storage.name)
     for name in ("SUDO_UID", "SUDO_GID", "SUDO_USER", "SUDO_COMMAND"):
         os.environ.pop(name, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _default_signals() -> None:
+    """Start every program as from a terminal, though we may have been started with nohup or &."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals():
+        # What Python itself ignores, subprocess puts back.
+        if signal.getsignal(number) is signal.SIG_IGN and number not in PYTHON_IGNORES:
+            interrupt = number == signal.SIGINT
+            signal.signal(number, signal.default_int_handler if interrupt else signal.SIG_DFL)
 
 
 def pytest_report_header() -> str:

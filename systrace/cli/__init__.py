@@ -2,6 +2,7 @@
 
 import errno
 import os
+import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,13 +17,25 @@ from systrace.errors import SystraceError, UsageError
 VERBS: Mapping[str, str] = {
     "run": "Trace a command from its first instruction to its end.",
     "attach": "Count what already runs.",
+    "compare": "Hold two reports, or two commands, against each other.",
+    "show": "Render a saved report again.",
+    "budget": "Write a budget of calls from saved reports.",
+    "check": "Hold a saved report against a budget.",
+    "doctor": "Can this machine trace, and how well?",
 }
+
+# The others end with what their target ended with, or 125 to 127; these with 0, 1 or this.
+_TROUBLE = 2
+_TRACING = ("run", "attach")
 
 EPILOG = """\b
 Examples:
   sudo systrace run ls /usr/bin              system calls and vDSO calls
   sudo systrace run -o report.json ./goapp   and a file to keep
   sudo systrace attach -d 10 nginx           what runs already, for 10 s
+  systrace compare before.json after.json    what changed, in which ring
+  sudo systrace run --budget budget.toml ./goapp
+  sudo systrace doctor                       is it exact on this machine?
 
 systrace VERB --help has the options of a verb.
 """
@@ -81,13 +94,13 @@ def main(arguments: Sequence[str]) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except SystraceError as error:
-        return _refuse(str(error), error.exit_status)
+        return _refuse(_explained(str(error)), _status(error.exit_status, arguments))
     except KeyboardInterrupt:
         from systrace.cli import ending  # noqa: PLC0415  as in _refuse
 
         ending.by_signal(signal.SIGINT)
     except Exception as error:  # whatever it is, no traceback  # noqa: BLE001
-        return _fail(error)
+        return _fail(error, arguments)
     return 0
 
 
@@ -100,6 +113,12 @@ def _dispatch(arguments: Sequence[str]) -> None:
                 sys.stdout.flush()
     except click.UsageError as error:
         raise UsageError(_corrected(error, arguments)) from error
+
+
+def _status(tracing: int, arguments: Sequence[str]) -> int:
+    """Choose the status of a refusal; ``tracing`` is that of verbs that end as their target."""
+    verb = arguments[0] if arguments else ""
+    return _TROUBLE if verb in VERBS and verb not in _TRACING else tracing
 
 
 def _corrected(error: click.UsageError, arguments: Sequence[str]) -> str:
@@ -118,6 +137,21 @@ def _load(verb: str) -> click.Command:
     return command
 
 
+def _explained(message: str) -> str:
+    """Add what helps where a limit was met that may come from any library."""
+    if os.strerror(errno.EMFILE) in message:
+        first = message.splitlines()[0]
+        return f"{first}\n`ulimit -n 1024` in this shell allows systrace what it needs"
+    return message
+
+
+def _nobody_reads() -> bool:
+    """Whether standard output is a pipe whose reader has left."""
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
+
+
 def _refuse(message: str, status: int) -> int:
     # Nothing that only a refusal needs is loaded before there is one.
     from systrace.cli import streams  # noqa: PLC0415
@@ -126,14 +160,16 @@ def _refuse(message: str, status: int) -> int:
     return status
 
 
-def _fail(error: Exception) -> int:
-    if isinstance(error, OSError) and error.errno == errno.EPIPE:
-        # The reader of our help has left. Python would try to flush once more at exit.
+def _fail(error: Exception, arguments: Sequence[str]) -> int:
+    number = error.errno if isinstance(error, OSError) else None
+    if number == errno.EPIPE and _nobody_reads():
+        # Python would try to flush once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
         return 0
     if os.environ.get("SYSTRACE_TRACEBACK"):
         raise error
     what = " ".join(f"{type(error).__name__}: {error}".split())
-    return _refuse(
-        f"internal error: {what}; set SYSTRACE_TRACEBACK=1 to see where", SystraceError.exit_status
-    )
+    said = f"internal error: {what}; set SYSTRACE_TRACEBACK=1 to see where"
+    if number == errno.EMFILE:
+        said = _explained(os.strerror(number))
+    return _refuse(said, _status(SystraceError.exit_status, arguments))

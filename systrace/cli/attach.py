@@ -17,8 +17,8 @@ All threads are counted, and those and the children that they start later. vDSO 
 by a jump that is patched into each vDSO function of the running process and taken out in the end;
 two pages that they need stay mapped. --vdso breakpoint and --vdso off change nothing in it.
 
-systrace ends with 0 after the duration, Ctrl-C, or the end of the processes; with 125 when it
-cannot attach. Ctrl-C never reaches them.
+systrace ends with 0 after the duration, Ctrl-C, or the end of the processes; with 1 where a limit
+does not hold; with 125 when it cannot attach. Ctrl-C never reaches them.
 """
 
 
@@ -33,12 +33,15 @@ cannot attach. Ctrl-C never reaches them.
 @options.format_()
 @options.quiet()
 @options.follow()
+@options.per_process()
 @options.vdso()
 @options.counts_only()
 @options.expr()
 @options.sort()
 @options.top()
 @options.interval()
+@options.fail_if()
+@options.budget()
 @click.argument("processes", nargs=-1, metavar="PID|NAME...")
 @click.pass_context
 def attach(context: click.Context, /, **asked: Any) -> None:
@@ -52,4 +55,5 @@ def attach(context: click.Context, /, **asked: Any) -> None:
     arguments: tuple[str, ...] = context.obj
     attaching.require_privilege(arguments)
     wanted, presentation = attaching.parse(asked)
-    attaching.end(attaching.trace(wanted, presentation))
+    observed = attaching.trace(wanted, presentation)
+    attaching.end(observed, quiet=presentation.quiet)

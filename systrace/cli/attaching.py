@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from systrace import attach, launcher, privilege
-from systrace.cli import streams, tracing
+from systrace.cli import limits, streams, tracing
 from systrace.cli.presentation import Observed, Presentation
 from systrace.errors import OutputError, UsageError
 from systrace.options import AttachOptions, Snapshots, TraceOptions
@@ -24,6 +24,8 @@ def parse(asked: Mapping[str, Any]) -> tuple[AttachOptions, Presentation]:
 
     Raises UsageError, or SystraceError for a process that cannot be counted.
     """
+    traced = _traced(asked)
+    presentation = tracing.presentation(asked, traced)
     words = [word for listed in asked["pids"] for word in listed.replace(",", " ").split()]
     strange = next((word for word in words if not (word.isascii() and word.isdecimal())), None)
     if strange is not None:
@@ -37,15 +39,21 @@ def parse(asked: Mapping[str, Any]) -> tuple[AttachOptions, Presentation]:
     _list(found)
     wanted = AttachOptions(
         pids=tuple(process.pid for process in found),
-        trace=TraceOptions(
-            vdso=asked["vdso"],
-            counts_only=asked["counts_only"],
-            selection=tracing.selected(asked["expressions"]),
-            follow=asked["follow"],
-        ),
+        trace=traced,
         snapshots=Snapshots(interval_s=asked["interval"], duration_s=asked["duration"]),
     )
-    return wanted, tracing.presentation(asked)
+    return wanted, presentation
+
+
+def _traced(asked: Mapping[str, Any]) -> TraceOptions:
+    """Take those of the options that say what is counted, and how. Raises UsageError."""
+    return TraceOptions(
+        vdso=asked["vdso"],
+        counts_only=asked["counts_only"],
+        selection=tracing.selected(asked["expressions"]),
+        follow=asked["follow"],
+        per_process=asked["per_process"],
+    )
 
 
 def _list(found: Sequence[Found]) -> None:
@@ -69,9 +77,10 @@ def trace(wanted: AttachOptions, presentation: Presentation) -> Observed:
     )
 
 
-def end(observed: Observed) -> None:
-    """End with 0; where a report was lost, with 125."""
-    for failure in observed.failures:
-        streams.say(str(failure))
+def end(observed: Observed, *, quiet: bool) -> None:
+    """End with 0; where a report was lost, with 125; where a limit does not hold, with 1."""
+    violated = tracing.say(observed, quiet=quiet)
     if observed.failures:
         raise SystemExit(OutputError.exit_status)
+    if violated:
+        raise SystemExit(limits.VIOLATED)

@@ -9,16 +9,38 @@ import click
 
 from systrace import launcher
 from systrace.cli.line import Line, Word, split
-from systrace.cli.options import FORMATS
+from systrace.cli.options import FOR_COMMANDS
 from systrace.errors import UsageError
+from systrace.options import FORMATS
 
 # A command that every machine has, where the user's own is not known yet.
 _EXAMPLE = ("ls", "/usr/bin")
 _EXAMPLE_PID = "1234"
+_EXAMPLE_COMMANDS = ("ls /usr/bin", "ls -l /usr/bin")
+_EXAMPLES = {
+    "attach": (_EXAMPLE_PID,),
+    "budget": ("report.json",),
+    "check": ("report.json",),
+    "compare": ("before.json", "after.json"),
+    "show": ("report.json",),
+}
+_NEEDS = {"show": "a saved report"}
+_FORMATS = {(wanted,) for wanted in FORMATS}
 # Options of strace and ltrace that ask for what a report always holds.
 _ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
 _FOLLOWS = "-f follows children; a format is asked for with -F:"
 _PID = ("-p", "--pid", "--attach")
+# What options without a type of their own take.
+_SAMPLES = {
+    "baseline": "old.json",
+    "budgets": "budget.toml",
+    "expressions": "openat,%network",
+    "fail_if": "ring0_calls > 400",
+    "output": "budget.toml",
+    "outputs": "report.json",
+    "pids": _EXAMPLE_PID,
+    "user": "root",
+}
 
 
 def correct(error: click.UsageError, command: click.Command, verb: str, rest: Sequence[str]) -> str:
@@ -26,7 +48,7 @@ def correct(error: click.UsageError, command: click.Command, verb: str, rest: Se
     for place, word in enumerate(rest):
         if word.startswith("-f") and word[2:] in FORMATS and isinstance(error, click.NoSuchOption):
             meant = split(command, verb, (*rest[:place], "-F", word[2:], *rest[place + 1 :]))
-            return _with(_FOLLOWS, _example(meant))
+            return _with(_FOLLOWS, example(meant))
     line = split(command, verb, rest)
     if isinstance(error, click.NoSuchOption):
         return _no_such_option(error, line)
@@ -44,13 +66,17 @@ def refuse_meant_format(line: Line) -> None:
 
     Raises UsageError.
     """
+    meant = _meant_format(line)
+    if meant is not None and shutil.which(line.command[0]) is None:
+        raise UsageError(_with(_FOLLOWS, example(meant)))
+
+
+def _meant_format(line: Line) -> Line | None:
     last = line.words[-1] if line.words else None
-    if last is None or last.spelling != "-f" or not line.command:
-        return
+    if last is None or last.spelling != "-f" or line.command[:1] not in _FORMATS:
+        return None
     wanted, *command = line.command
-    if wanted in FORMATS and shutil.which(wanted) is None:
-        meant = replace(line.swap(last, Word("-F", None, wanted)), command=tuple(command))
-        raise UsageError(_with(_FOLLOWS, _example(meant)))
+    return replace(line.swap(last, Word("-F", None, wanted)), command=tuple(command))
 
 
 def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[str]) -> str:
@@ -88,7 +114,7 @@ def _options_first(run: click.Command, line: Line) -> str:
         return f"there is no option {strange}; those there are:\n  {launcher.call(('--help',))}"
     known = _known(line)
     dropped = "" if known == line else "; a report always has counts and times"
-    return _with(f"a verb comes first, options behind it{dropped}:", _example(known))
+    return _with(f"a verb comes first, options behind it{dropped}:", example(known))
 
 
 def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
@@ -97,9 +123,11 @@ def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
         return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
     if _is_attach(wrong):
         return _to_attach(line)
+    if wrong.spelling == "-f" and (meant := _meant_format(line)):
+        return _with("a format is asked for with -F:", example(meant))
     if wrong.spelling in _ALWAYS:
         said = f"{line.verb} has no {wrong.spelling}: a report always has counts and times:"
-        return _with(said, _example(_known(line)))
+        return _with(said, example(_known(line)))
     close = _near(error, wrong)
     if not close:
         help_ = launcher.call((line.verb, "--help"))
@@ -108,7 +136,7 @@ def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
     if error.ctx is not None:
         # An option that takes a value has taken none yet: what follows it looked like a command.
         meant = split(error.ctx.command, line.verb, tuple(meant)[1:])
-    return _with(f"{line.verb} has no option {wrong.spelling}; did you mean:", _example(meant))
+    return _with(f"{line.verb} has no option {wrong.spelling}; did you mean:", example(meant))
 
 
 def _near(error: click.NoSuchOption, wrong: Word) -> list[str]:
@@ -133,10 +161,10 @@ def _wrong_use(error: click.BadOptionUsage, line: Line) -> str:
             continue
         if word.option.is_flag:
             meant = line.swap(word, replace(word, value=None))
-            return _with(f"{_both(word.option)} takes no value:", _example(meant))
+            return _with(f"{_both(word.option)} takes no value:", example(meant))
         if word.value is None:
             meant = line.swap(word, replace(word, value=_sample(word.option)))
-            return _with(f"{_both(word.option)} lacks its {_metavar(word)}:", _example(meant))
+            return _with(f"{_both(word.option)} lacks its {_metavar(word)}:", example(meant))
     return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
 
 
@@ -149,7 +177,7 @@ def _bad_value(error: click.BadParameter, line: Line) -> str:
         meant = line.swap(word, replace(word, value=_sample(word.option, word.value)))
         value = launcher.quoted((word.value,))
         said = f"{_both(word.option)} takes {_takes(word.option)}, not {value}:"
-        return _with(said, _example(meant))
+        return _with(said, example(meant))
     return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
 
 
@@ -170,18 +198,23 @@ def _no_command(line: Line) -> str:
         meant = line.swap(last, replace(last, value=_sample(last.option)))
         meant = replace(meant, command=(last.value,))
         return _with(f"{last.spelling} took {last.value} for its file:", meant)
-    return _with(f"{line.verb} needs a command to trace, for example:", _example(line))
+    needed = _NEEDS.get(line.verb, "a command to trace")
+    return _with(f"{line.verb} needs {needed}, for example:", example(line))
 
 
 def _known(line: Line) -> Line:
     return replace(line, words=tuple(word for word in line.words if word.option is not None))
 
 
-def _example(line: Line) -> Line:
+def example(line: Line) -> Line:
     """Give the line some command, so that it can be pasted."""
     if line.command or any("-p" in _spellings(word) for word in line.words):
         return line
-    return replace(line, command=(_EXAMPLE_PID,) if line.verb == "attach" else _EXAMPLE)
+    given = {word.option.name for word in line.words if word.option is not None}
+    if line.verb == "compare" and given & FOR_COMMANDS and "without_vdso" not in given:
+        return replace(line, command=_EXAMPLE_COMMANDS)
+    verb = "run" if "without_vdso" in given else line.verb
+    return replace(line, command=_EXAMPLES.get(verb, _EXAMPLE))
 
 
 def _is_attach(word: Word) -> bool:
@@ -227,13 +260,10 @@ def _takes(option: click.Option) -> str:
 
 def _sample(option: click.Option | None, near: str = "") -> str:
     """Find a value that this option accepts, the nearest to what was typed."""
-    if option is None or option.name == "outputs":
-        return "report.json"
-    if option.name == "pids":
-        return _EXAMPLE_PID
+    name = "outputs" if option is None else option.name or ""
+    if option is None or name in _SAMPLES:
+        return _SAMPLES[name]
     if isinstance(option.type, click.Choice):
         choices = [str(choice) for choice in option.type.choices]
         return (get_close_matches(near, choices, n=1) or choices)[0]
-    # -e is the only one left without a type of its own but for -u.
-    fallback = "root" if option.name == "user" else "openat,%network"
-    return str(getattr(option.type, "example", fallback))
+    return str(getattr(option.type, "example", near))

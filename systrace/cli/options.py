@@ -1,69 +1,35 @@
-"""Options that verbs share, declared once, and what their values may be.
+"""Options that verbs share, declared once.
 
 Read at ``--help``: imports nothing that costs time beyond click.
 """
 
-import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from systrace.options import SORT_KEYS, VDSO_MODES
+from systrace.cli.values import Duration, HeadRoom, Rows, Runs, WarmUps
+from systrace.options import FORMATS, SORT_KEYS, VDSO_MODES
 
 _Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-FORMATS = ("table", "json")
-
-if TYPE_CHECKING:
-    # click 8.2 made it generic, for the type checker alone as far as we are concerned.
-    _ParamType = click.ParamType[Any]
-else:
-    _ParamType = click.ParamType
-
-_SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?|\.\d+)(ms|s|m|h|)", re.ASCII)
-_SHORTEST_S = 0.01
-_LONGEST_S = 365 * 24 * 3600
-
-
-class Duration(_ParamType):
-    """``10``, ``10s``, ``2m``, ``500ms``, ``1h``: seconds, as a float."""
-
-    name = "duration"
-    takes = "a time such as 10, 10s, 2m or 500ms (at least 10ms)"
-    example = "10s"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Take the seconds; click.BadParameter for anything else."""
-        if isinstance(value, (int, float)):
-            return float(value)
-        match = _DURATION.fullmatch(value)
-        seconds = float(match[1]) * _SECONDS[match[2]] if match else 0
-        if not _SHORTEST_S <= seconds <= _LONGEST_S:
-            self.fail(f"{value!r} is not {self.takes}", param, ctx)
-        return seconds
+# Options of compare that say how commands run, by their names as parameters.
+FOR_COMMANDS = frozenset(
+    {
+        "runs",
+        "warmup",
+        "shell",
+        "show_output",
+        "ignore_failure",
+        "user",
+        "vdso",
+        "counts_only",
+        "follow",
+    }
+)
 
 
-class Rows(_ParamType):
-    """How many rows: 1 or more."""
-
-    name = "rows"
-    takes = "a number of rows, 1 or more"
-    example = "10"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Take the number; click.BadParameter for anything else."""
-        if isinstance(value, int):
-            return value
-        if not re.fullmatch("[0-9]{1,9}", value) or int(value) < 1:
-            self.fail(f"{value!r} is not {self.takes}", param, ctx)
-        return int(value)
-
-
-def output() -> _Decorator:
+def output(what: str = "the report") -> _Decorator:
     """``-o/--output FILE``, as often as wanted: ``tuple[str, ...]``."""
     return click.option(
         "-o",
@@ -71,26 +37,26 @@ def output() -> _Decorator:
         "outputs",
         metavar="FILE",
         multiple=True,
-        help="Write the report to FILE as well, in the format of its ending (.json; a table "
-        "otherwise); - is standard output. May be given more than once.",
+        help=f"Write {what} to FILE as well, in the format of its ending (.txt, .json, .csv, "
+        ".md, .prom; otherwise that of -F); - is standard output. May be given more than once.",
     )
 
 
-def format_() -> _Decorator:
-    """``-F/--format``: what the stream gets."""
+def format_(stream: str = "standard error") -> _Decorator:
+    """``-F/--format``: what the stream gets, and every ``-o`` whose ending says nothing."""
     return click.option(
         "-F",
         "--format",
         "format_",
         type=click.Choice(FORMATS),
         default="table",
-        help="What standard error gets; table is the default.",
+        help=f"What {stream} gets; table is the default.",
     )
 
 
-def quiet() -> _Decorator:
+def quiet(stream: str = "standard error") -> _Decorator:
     """``-q/--quiet``."""
-    return click.option("-q", "--quiet", is_flag=True, help="Print no report to standard error.")
+    return click.option("-q", "--quiet", is_flag=True, help=f"Print no report to {stream}.")
 
 
 def follow() -> _Decorator:
@@ -101,6 +67,25 @@ def follow() -> _Decorator:
         "follow",
         default=True,
         help="Count children too, which is the default, or leave them out.",
+    )
+
+
+def wait_all() -> _Decorator:
+    """``--wait-all``."""
+    return click.option(
+        "--wait-all",
+        is_flag=True,
+        help="Wait for children that outlive COMMAND; its exit status is systrace's all the same.",
+    )
+
+
+def per_process() -> _Decorator:
+    """``-P/--per-process``."""
+    return click.option(
+        "-P",
+        "--per-process",
+        is_flag=True,
+        help="Count by process too: a table of each, and its calls in the JSON report.",
     )
 
 
@@ -127,14 +112,12 @@ def vdso() -> _Decorator:
     )
 
 
-def without_vdso() -> _Decorator:
+def without_vdso(
+    meaning: str = "Take the vDSO away from COMMAND and its children, to see what it saves them: "
+    "they make system calls instead.",
+) -> _Decorator:
     """``--without-vdso``."""
-    return click.option(
-        "--without-vdso",
-        is_flag=True,
-        help="Take the vDSO away from COMMAND and its children, to see what it saves them: "
-        "they make system calls instead.",
-    )
+    return click.option("--without-vdso", is_flag=True, help=meaning)
 
 
 def counts_only() -> _Decorator:
@@ -162,15 +145,13 @@ def sort() -> _Decorator:
         "--sort",
         type=click.Choice(SORT_KEYS),
         default="count",
-        help="Order the rows of the table by this; count is the default.",
+        help="Order the rows by this; count is the default.",
     )
 
 
 def top() -> _Decorator:
     """``-n/--top ROWS``."""
-    return click.option(
-        "-n", "--top", type=Rows(), metavar="N", help="Show the first N rows of the table only."
-    )
+    return click.option("-n", "--top", type=Rows(), metavar="N", help="Show the first N rows only.")
 
 
 def interval() -> _Decorator:
@@ -204,4 +185,116 @@ def duration() -> _Decorator:
         type=Duration(),
         metavar="SECONDS",
         help="End after this time (10, 10s, 2m, 500ms).",
+    )
+
+
+def runs() -> _Decorator:
+    """``-r/--runs N``; None where it was not given."""
+    return click.option(
+        "-r",
+        "--runs",
+        type=Runs(),
+        metavar="N",
+        help="Run each command N times (default 10), A and B in turn.",
+    )
+
+
+def warmup() -> _Decorator:
+    """``--warmup N``."""
+    return click.option(
+        "--warmup",
+        type=WarmUps(),
+        default=0,
+        metavar="N",
+        help="Run each command N times before, for nothing.",
+    )
+
+
+def shell() -> _Decorator:
+    """``--shell``."""
+    return click.option(
+        "--shell", is_flag=True, help="Give each command to sh -c, whose own calls count too."
+    )
+
+
+def show_output() -> _Decorator:
+    """``--show-output``."""
+    return click.option(
+        "--show-output",
+        is_flag=True,
+        help="Let the commands write to standard error; without it they write to /dev/null.",
+    )
+
+
+def ignore_failure() -> _Decorator:
+    """``--ignore-failure``."""
+    return click.option(
+        "--ignore-failure",
+        is_flag=True,
+        help="Go on where a command fails, and compare what it did.",
+    )
+
+
+def unchanged() -> _Decorator:
+    """``--all``."""
+    return click.option(
+        "--all", "unchanged", is_flag=True, help="Show the rows that did not change, too."
+    )
+
+
+def fail_if(
+    meaning: str = "End with 1 if this is true, as in 'ring0_calls > 400', 'openat.count > 38', "
+    "'*.filtered > 0' or 'write.p99 > 2ms'.",
+) -> _Decorator:
+    """``--fail-if EXPR``, as often as wanted."""
+    return click.option(
+        "--fail-if",
+        "fail_if",
+        metavar="EXPR",
+        multiple=True,
+        help=f"{meaning} May be given more than once.",
+    )
+
+
+def budget() -> _Decorator:
+    """``--budget FILE``, as often as wanted."""
+    return click.option(
+        "--budget",
+        "budgets",
+        metavar="FILE",
+        multiple=True,
+        help="End with 1 if a limit of this budget does not hold. May be given more than once.",
+    )
+
+
+def baseline() -> _Decorator:
+    """``--baseline OLD.json``."""
+    return click.option(
+        "--baseline",
+        metavar="OLD.json",
+        help="The report that changes are counted from, for limits such as 'openat.count > +5%' "
+        "and 'new_calls > 0'.",
+    )
+
+
+def head_room() -> _Decorator:
+    """``--head-room FACTOR``."""
+    return click.option(
+        "--head-room",
+        type=HeadRoom(),
+        metavar="FACTOR",
+        default="5",
+        help="How many times their spread the limits of figures that differ from report to report "
+        "lie above the largest; 5 is the default.",
+    )
+
+
+def budget_output() -> _Decorator:
+    """``-o/--output FILE``, once."""
+    return click.option(
+        "-o",
+        "--output",
+        "output",
+        metavar="FILE",
+        help="Write the budget to FILE, whole or not at all; standard output is the default.",
     )

@@ -3,27 +3,37 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from systrace.cli import formats, streams
+from systrace.cli import formats, limits, streams
 from systrace.cli.live import Live
 from systrace.errors import OutputError
-from systrace.options import TableOptions
-from systrace.output import Format, Output
+from systrace.options import Format, TableOptions
+from systrace.output import Output
+from systrace.render import wording
 from systrace.report import Report
 from systrace.watch import Snapshot
+
+if TYPE_CHECKING:
+    # A run without limits does without their modules.
+    from systrace.limits.evaluate import Verdict
+    from systrace.limits.grammar import Limit
 
 _FILE_WIDTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """How reports are shown; ``outputs`` are the names that ``-o`` gave."""
+    """How reports are shown; ``outputs`` are the names that ``-o`` gave.
+
+    ``limits`` are held against the whole run, and told with it where a format has a place for them.
+    """
 
     outputs: tuple[str, ...] = ()
     format: Format = "table"
     quiet: bool = False
     table: TableOptions = field(default_factory=TableOptions)
+    limits: tuple["Limit", ...] = ()
 
     @property
     def file_table(self) -> TableOptions:
@@ -33,10 +43,11 @@ class Presentation:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The whole run, and the places where its report could not be written."""
+    """The whole run, the places where its report could not be written, what came of limits."""
 
     report: Report
     failures: tuple[OutputError, ...]
+    verdict: "Verdict | None" = None
 
 
 def present(
@@ -50,28 +61,52 @@ def present(
     A place that cannot be written costs no other place its report: failures are collected.
     """
     display = _Display(presentation, live)
-    final = None
+    files = _Files(outputs, presentation.file_table)
+    final = verdict = None
     # Closed also when we fail half-way: the session then lets go of the target.
     with closing(cast("Generator[Snapshot, None, None]", snapshots)):
         for snapshot in snapshots:
-            display.show(snapshot)
-            final = snapshot if snapshot.kind == "final" else final
+            if snapshot.kind == "final":
+                final = snapshot
+                if presentation.limits:
+                    verdict = limits.held(presentation.limits, snapshot.report)
+            display.show(snapshot, verdict)
+            files.take(snapshot, verdict)
     if final is None:
         raise RuntimeError("the session ended without a final report")
-    failures = [*display.failures, *_write(final.report, presentation, outputs)]
-    return Observed(final.report, tuple(failures))
+    return Observed(final.report, (*display.failures, *files.failures), verdict)
 
 
-def _write(
-    report: Report, presentation: Presentation, outputs: Sequence[Output]
-) -> Iterator[OutputError]:
-    for output in outputs:
-        # Standard output has no ending: it gets what standard error gets.
-        wanted = presentation.format if output.name == "-" else output.format
-        try:
-            output.write(formats.text(report, wanted, presentation.file_table))
-        except OutputError as error:
-            yield error
+class _Files:
+    """What ``-o`` gave: the whole run for each, and for CSV, a format of rows, each interval."""
+
+    def __init__(self, outputs: Sequence[Output], table: TableOptions) -> None:
+        self._outputs = list(outputs)
+        self._table = table
+        self._first = True
+        self.failures: list[OutputError] = []
+
+    def take(self, snapshot: Snapshot, verdict: "Verdict | None") -> None:
+        if snapshot.kind == "interval":
+            rows = [output for output in self._outputs if output.format == "csv"]
+            self._to_all(rows, snapshot, None)
+            self._first = False
+        elif snapshot.kind == "final":
+            self._to_all(self._outputs, snapshot, verdict)
+
+    def _to_all(
+        self, outputs: Sequence[Output], snapshot: Snapshot, verdict: "Verdict | None"
+    ) -> None:
+        for output in tuple(outputs):
+            text = formats.text(
+                snapshot.report, output.format, self._table, verdict, first=self._first
+            )
+            try:
+                (output.write if snapshot.kind == "final" else output.add)(text)
+            except OutputError as error:
+                self.failures.append(error)
+                # What lost a part is not to pass for the whole.
+                self._outputs.remove(output)
 
 
 class _Display:
@@ -80,10 +115,10 @@ class _Display:
     def __init__(self, presentation: Presentation, live: Live) -> None:
         self._presentation = presentation
         self._live = live
-        self._elapsed_ns = 0
+        self._shown = self._intervals = False
         self.failures: list[OutputError] = []
 
-    def show(self, snapshot: Snapshot) -> None:
+    def show(self, snapshot: Snapshot, verdict: "Verdict | None") -> None:
         if snapshot.kind == "progress":
             self._live.draw(snapshot.report)
             return
@@ -93,7 +128,10 @@ class _Display:
             return
         self._live.clear()
         wanted = self._presentation.format
-        text = formats.text(snapshot.report, wanted, self._presentation.table)
+        text = formats.text(
+            snapshot.report, wanted, self._presentation.table, verdict, first=not self._shown
+        )
+        self._shown = True
         try:
             streams.show(headline + text if wanted == "table" else text)
         except OutputError as error:
@@ -102,16 +140,10 @@ class _Display:
 
     def _headline(self, snapshot: Snapshot) -> str:
         """Which part of the run a table is about, where there is more than one."""
+        part = wording.part(snapshot.report)
         if snapshot.kind == "asked":
-            return f"so far, elapsed {_seconds(snapshot.report.elapsed_ns)}:\n"
+            return f"so far, {part}:\n"
         if snapshot.kind == "interval":
-            since = self._elapsed_ns
-            self._elapsed_ns += snapshot.report.elapsed_ns
-            return f"elapsed {_seconds(since)} to {_seconds(self._elapsed_ns)}:\n"
-        if self._elapsed_ns:
-            return f"elapsed {_seconds(snapshot.report.elapsed_ns)}, the whole run:\n"
-        return ""
-
-
-def _seconds(elapsed_ns: int) -> str:
-    return f"{elapsed_ns / 1_000_000_000:,.1f} s"
+            self._intervals = True
+            return f"{part}:\n"
+        return f"{part}, the whole run:\n" if self._intervals else ""

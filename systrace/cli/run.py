@@ -13,12 +13,14 @@ Examples:
   sudo systrace run -q -F json -o - true       JSON on standard output
   sudo systrace run -e %network -i 2s ./serve  network calls, every 2 seconds
   sudo systrace run -u www-data ./serve -p 80  -p 80 is the server's
+  sudo systrace run --fail-if 'openat.count > 38' --budget budget.toml ./app
 
 The report goes to standard error, for standard output is the command's; kill -USR1 prints one so
 far. Under sudo the command runs as you, not as root.
 
-systrace ends as the command ends, with its exit status or by its signal. 125: systrace itself
-failed; 126: the command cannot be run; 127: it was not found.
+systrace ends as the command ends, with its exit status or by its signal; with 1 where that was 0
+and a limit does not hold. 125: systrace itself failed; 126: the command cannot be run; 127: it was
+not found.
 """
 
 
@@ -35,6 +37,8 @@ failed; 126: the command cannot be run; 127: it was not found.
 @options.format_()
 @options.quiet()
 @options.follow()
+@options.per_process()
+@options.wait_all()
 @options.user()
 @options.vdso()
 @options.without_vdso()
@@ -43,6 +47,8 @@ failed; 126: the command cannot be run; 127: it was not found.
 @options.sort()
 @options.top()
 @options.interval()
+@options.fail_if()
+@options.budget()
 @click.argument(
     "command",
     nargs=-1,
@@ -65,4 +71,4 @@ def run(context: click.Context, /, **asked: Any) -> None:
     wanted, presentation = tracing.parse(asked)
     tracing.require_privilege(arguments, wanted)
     observed = tracing.trace(wanted, presentation)
-    tracing.end(observed)
+    tracing.end(observed, quiet=presentation.quiet)

@@ -1,4 +1,4 @@
-"""Standard error, which the target shares: what is said there, how wide, in which colours."""
+"""Standard output and error, as we found them; what is said, how wide, in which colours."""
 
 import errno
 import os
@@ -8,10 +8,10 @@ from contextlib import suppress
 from systrace.errors import OutputError
 from systrace.output import write_all
 
-STDERR = 2
+STDOUT, STDERR = 1, 2
 _WIDTH = 80
 # Nobody reads it: closed by our caller, or the other end of the pipe has gone.
-_NO_READER = (errno.EBADF, errno.EPIPE)
+NO_READER = (errno.EBADF, errno.EPIPE)
 
 
 def hold_closed() -> None:
@@ -24,6 +24,15 @@ def hold_closed() -> None:
         while (fd := os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)) <= STDERR:
             pass
         os.close(fd)
+
+
+def is_closed(fd: int) -> bool:
+    """Whether our caller closed this stream; to be asked before ``hold_closed``."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        return True
+    return False
 
 
 def say(message: str) -> None:
@@ -46,22 +55,22 @@ def show(text: str) -> None:
     try:
         write_all(STDERR, text.encode(errors="backslashreplace"))
     except OSError as error:
-        if error.errno not in _NO_READER:
+        if error.errno not in NO_READER:
             raise OutputError(f"cannot write standard error: {error.strerror}") from error
 
 
-def colour(environ: Mapping[str, str] = os.environ) -> bool:
+def colour(environ: Mapping[str, str] = os.environ, fd: int = STDERR) -> bool:
     """Only on a terminal that has colours, and not against https://no-color.org."""
     plain = environ.get("NO_COLOR") or environ.get("TERM") == "dumb"
-    return not plain and os.isatty(STDERR)
+    return not plain and os.isatty(fd)
 
 
-def width(environ: Mapping[str, str] = os.environ) -> int:
+def width(environ: Mapping[str, str] = os.environ, fd: int = STDERR) -> int:
     """Columns: what COLUMNS says, else what the terminal says, else 80."""
     said = environ.get("COLUMNS", "")
     if said.isdecimal() and int(said) > 0:
         return int(said)
     try:
-        return os.get_terminal_size(STDERR).columns or _WIDTH
+        return os.get_terminal_size(fd).columns or _WIDTH
     except OSError:
         return _WIDTH

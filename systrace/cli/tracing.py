@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from systrace import privilege, session
-from systrace.cli import ending, habits, streams
+from systrace.cli import ending, habits, limits, streams
 from systrace.cli.line import split
 from systrace.cli.live import Live
 from systrace.cli.presentation import Observed, Presentation, present
@@ -18,7 +18,6 @@ from systrace.options import (
     Snapshots,
     TableOptions,
     TraceOptions,
-    VdsoMode,
 )
 from systrace.output import opened
 from systrace.target import user
@@ -42,17 +41,27 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
             counts_only=asked["counts_only"],
             selection=selected(asked["expressions"]),
             follow=asked["follow"],
-            without_vdso=_without_vdso(asked["without_vdso"], asked["vdso"]),
+            per_process=asked["per_process"],
+            without_vdso=asked["without_vdso"],
         ),
         snapshots=Snapshots(interval_s=asked["interval"]),
+        wait_all=asked["wait_all"],
     )
-    return wanted, presentation(asked)
+    return wanted, presentation(asked, wanted.trace)
 
 
-def presentation(asked: Mapping[str, Any]) -> Presentation:
-    """Take those of the options that say where reports go, and how they look."""
+def presentation(asked: Mapping[str, Any], trace: TraceOptions) -> Presentation:
+    """Take those of the options that say where reports go, how they look, what fails them.
+
+    Raises UsageError.
+    """
+    if asked["format_"] == "prometheus" and asked["interval"] and not asked["quiet"]:
+        raise UsageError(
+            "-i makes many reports, and Prometheus reads one; -o FILE.prom gets the whole run"
+        )
     table = TableOptions(asked["sort"], asked["top"], streams.width(), streams.colour())
-    return Presentation(asked["outputs"], asked["format_"], asked["quiet"], table)
+    held = limits.before(asked, trace)
+    return Presentation(asked["outputs"], asked["format_"], asked["quiet"], table, held)
 
 
 def require_privilege(arguments: Sequence[str], wanted: RunOptions) -> None:
@@ -79,26 +88,35 @@ def observe(how: Presentation, begin: Callable[[float | None], Iterator[Snapshot
     streams.hold_closed()
     author = user.caller()
     with (
-        opened(how.outputs, author) as outputs,
+        opened(how.outputs, author, how.format) as outputs,
         Live(wanted=not how.quiet) as live,
     ):
         progress_s = _PROGRESS_S if live.visible else None
         return present(begin(progress_s), how, outputs, live)
 
 
-def end(observed: Observed) -> NoReturn:
-    """End as the target ended; where it succeeded and a report was lost, with 125."""
-    for failure in observed.failures:
-        streams.say(str(failure))
-    if observed.failures and observed.report.exit.code == 0:
-        raise SystemExit(OutputError.exit_status)
+def end(observed: Observed, *, quiet: bool) -> NoReturn:
+    """End as the target ended.
+
+    Where it succeeded and a report was lost, with 125; and where a limit does not hold, with 1.
+    """
+    violated = say(observed, quiet=quiet)
+    if observed.report.exit.code == 0:
+        if observed.failures:
+            raise SystemExit(OutputError.exit_status)
+        if violated:
+            raise SystemExit(limits.VIOLATED)
     ending.as_target(observed.report.exit)
 
 
-def _without_vdso(wanted: bool, mode: VdsoMode) -> bool:
-    if wanted and mode not in ("auto", "off"):
-        raise UsageError(f"--without-vdso leaves --vdso {mode} nothing to count: give one of them")
-    return wanted
+def say(observed: Observed, *, quiet: bool) -> bool:
+    """Say on standard error what could not be written, and which limits do not hold, if any.
+
+    ``quiet``: nobody has been shown the report, and what it warns of.
+    """
+    for failure in observed.failures:
+        streams.say(str(failure))
+    return limits.say(observed.verdict, limits.warnings(observed.report) if quiet else ())
 
 
 def selected(expressions: Sequence[str]) -> Selection | None:

@@ -1,9 +1,10 @@
-"""The report as JSON; ``report.schema.json`` says what is in it, ``systrace.load`` reads it."""
+"""The report as JSON; ``report.schema.json`` says what is in it, ``systrace.saved`` reads it."""
 
 import json
 from typing import Any
 
 from systrace import __version__
+from systrace.options import TableOptions
 from systrace.report import SCHEMA, Call, Exit, Process, Report, Times
 from systrace.syscalls import signal_name
 
@@ -11,13 +12,18 @@ _INDENT = "  "
 _COLUMNS = 100
 
 
-def render(report: Report) -> str:
+def render(report: Report, _table: TableOptions | None = None) -> str:
     r"""Write the document in ASCII, two spaces a level, ending with a newline.
 
     Text from outside is escaped: control characters, and bytes that are no UTF-8 as ``\udc80``
     to ``\udcff``, which is how ``os.fsdecode`` hands them over and ``os.fsencode`` takes them.
     """
-    return _written(to_document(report), "") + "\n"
+    return written(to_document(report))
+
+
+def written(document: dict[str, Any]) -> str:
+    """Write any document so."""
+    return _written(document, "") + "\n"
 
 
 def to_document(report: Report) -> dict[str, Any]:
@@ -50,10 +56,20 @@ def to_document(report: Report) -> dict[str, Any]:
         "processes": [_process(process) for process in report.processes],
         "warnings": list(report.warnings),
     }
+    # Beside every warning: without this, a reader would have to know what its words mean.
+    if report.warnings or report.incomplete:
+        document["incomplete"] = list(report.incomplete)
     if report.selected:
         document["selected"] = True
+    if report.selection is not None:
+        document["selection"] = {
+            "names": sorted(report.selection.names),
+            "negated": report.selection.negated,
+        }
     if report.longest_stop_ns is not None:
         document["longest_stop_ns"] = report.longest_stop_ns
+    if report.since_ns is not None:
+        document["since_ns"] = report.since_ns
     return document
 
 

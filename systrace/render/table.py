@@ -1,115 +1,36 @@
 """The report as a table for people, and below it what it says in words."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
 from systrace.options import TableOptions
-from systrace.render import units, wording
-from systrace.render.columns import Line, fit
+from systrace.render import processes, units, wording
+from systrace.render.columns import Line
+from systrace.render.grid import BOLD, LOUD, indented, painter
+from systrace.render.rows import RING_TITLES, cells, laid_out, notes, ordered, ring_total
 from systrace.render.text import printable, wrap
-from systrace.report import UNCOUNTED, Call, Report, Ring, Times
+from systrace.report import Report
 
 # Narrower terminals get lines of this length: two counts and a name need it.
 _NARROWEST = 40
 _WITH_SHARE = 90
 
-# A row of a table is stripped of its spaces, and cells are ASCII: this stands for an indent.
-_INDENT = "\N{MIDDLE DOT}"
-
-_BOLD, _DIM, _LOUD, _GREEN, _YELLOW = "1", "2", "1;31", "32", "33"
-_RING_COLOURS = {"3": _GREEN, "3->0": _YELLOW}
-
-_TITLES: Sequence[tuple[str, Ring]] = (("stayed in ring 3", "3"), ("entered ring 0", "3->0"))
-
-_Paint = Callable[[str, str], str]
-
 
 def render(report: Report, options: TableOptions) -> str:
     """Lay the report out in at most ``options.width`` columns (or 40), ending with a newline."""
     width = max(options.width, _NARROWEST)
-    paint = _painted if options.colour else _plain
+    paint = painter(colour=options.colour)
     lines = [
-        *(paint(line, _BOLD) for line in wording.headline(report, width)),
+        *processes.tables(report, options, width, paint),
+        *(paint(line, BOLD) for line in wording.headline(report, width)),
         "",
-        *_table(report, options, width, paint),
+        *laid_out(list(_lines(report, options, width)), width, paint),
         "",
         *wrap(wording.verdict(report), width),
-        *(paint(line, _LOUD) for line in wrap(wording.lost(report), width)),
+        *(paint(line, LOUD) for line in wrap(wording.lost(report), width)),
     ]
-    for note in _notes(report, options, width):
+    for note in notes(report, options, width):
         lines += wrap(note, width)
     return "\n".join(lines) + "\n"
-
-
-def ordered(calls: Iterable[Call], options: TableOptions) -> list[Call]:
-    """Sort rows as ``options.sort`` says: largest first, what was not measured last, then names."""
-    by_name = sorted(calls, key=lambda call: (call.name, call.via, call.abi))
-    if options.sort == "name":
-        return by_name
-    return sorted(by_name, key=lambda call: _weight(call, options), reverse=True)
-
-
-def _weight(call: Call, options: TableOptions) -> float:
-    if options.sort == "count":
-        return call.count
-    if options.sort == "errors":
-        return call.error_count
-    measured = _time_of(call.times, options.sort)
-    return -1 if measured is None else measured
-
-
-def _time_of(times: Times | None, key: str) -> float | None:
-    if times is None:
-        return None
-    match key:
-        case "total":
-            return times.total_ns
-        case "mean":
-            return times.mean_ns
-        case "max":
-            return times.max_ns
-        case _:
-            return times.p99_ns
-
-
-def _notes(report: Report, options: TableOptions, width: int) -> Iterator[str]:
-    hidden = ordered(report.calls, options)[options.top :] if options.top is not None else []
-    if hidden:
-        yield wording.left_out(len(hidden), sum(call.count for call in hidden))
-    yield from wording.notes(report, width)
-
-
-def _table(report: Report, options: TableOptions, width: int, paint: _Paint) -> list[str]:
-    # Its import takes as long as everything else together.
-    import tabulate  # noqa: PLC0415
-
-    row = tabulate.DataRow("", " ", "")
-    style = tabulate.TableFormat(
-        lineabove=None,
-        linebelowheader=tabulate.Line("", "-", " ", ""),
-        linebetweenrows=None,
-        linebelow=None,
-        headerrow=row,
-        datarow=row,
-        padding=0,
-        with_header_hide=None,
-    )
-    lines = fit(list(_lines(report, options, width)), width)
-    rows = [tabulate.SEPARATING_LINE if line is None else _cells(line, paint) for line in lines]
-    left = ("call", "via", "ring")
-    aligned = ["left" if key in left else "right" for key in next(filter(None, lines))]
-    text = tabulate.tabulate(rows, tablefmt=style, colalign=aligned, disable_numparse=True)
-    return [_finished(line, paint) for line in text.splitlines()]
-
-
-def _cells(line: dict[str, str], paint: _Paint) -> list[str]:
-    ring = line["ring"]
-    colour = _RING_COLOURS.get(ring)
-    return list((line | {"ring": paint(ring, colour)} if colour else line).values())
-
-
-def _finished(line: str, paint: _Paint) -> str:
-    line = line.rstrip().replace(_INDENT, " ")
-    return paint(line, _DIM) if set(line) <= {"-", " "} else line
 
 
 def _lines(report: Report, options: TableOptions, width: int) -> Iterator[Line]:
@@ -122,70 +43,15 @@ def _lines(report: Report, options: TableOptions, width: int) -> Iterator[Line]:
     yield {key: key for key in keys}
     yield None
     for call in ordered(report.calls, options)[: options.top]:
-        cells = _row(call, report)
-        yield {key: cells[key] for key in keys}
+        row = cells(call, report)
+        yield {key: row[key] for key in keys}
         for clock, count in sorted(call.by_clock.items(), key=lambda item: (-item[1], item[0])):
             yield empty | {"call": _clock(clock), "calls": units.count(count)}
     yield None
-    for title, ring in _TITLES:
-        cells = empty | {"call": title} | _total(report, ring)
-        yield {key: cells[key] for key in keys}
-
-
-def _row(call: Call, report: Report) -> dict[str, str]:
-    times = call.times
-    # Of these nobody sees the return.
-    unseen = call.via in ("vdso", "vsyscall") and not call.errors
-    whole = sum(other.times.total_ns for other in report.calls if other.times is not None)
-    return {
-        "call": _ascii(wording.label(call, report)),
-        "calls": units.count(call.count),
-        "via": call.via,
-        "ring": call.ring,
-        "errs": "-" if unseen else units.count(call.error_count),
-        "total": _duration(times, "total"),
-        "time%": "-" if times is None else units.share(times.total_ns, whole),
-        "mean": _duration(times, "mean"),
-        "p99": _duration(times, "p99"),
-        "max": _duration(times, "max"),
-    }
-
-
-def _duration(times: Times | None, key: str) -> str:
-    value = _time_of(times, key)
-    if times is None or value is None:
-        return "-"
-    # A percentile is known to 12.5 %: a third digit would be invented.
-    text = units.duration(value, digits=2 if key == "p99" else 3)
-    return f"~{text}" if times.estimated else text
-
-
-def _total(report: Report, ring: Ring) -> dict[str, str]:
-    calls = [call for call in report.calls if call.ring == ring]
-    measured = [call.times for call in calls if call.times is not None]
-    total = units.duration(sum(times.total_ns for times in measured)) if measured else "-"
-    estimated = any(times.estimated for times in measured)
-    count = report.ring_calls(ring)
-    uncounted = ring == "3" and not count and report.probes.vdso in UNCOUNTED
-    return {
-        "calls": "-" if uncounted else units.count(count),
-        "errs": "" if ring == "3" else units.count(report.errors),
-        "total": f"~{total}" if estimated else total,
-    }
+    for title, ring in RING_TITLES:
+        row = empty | {"call": title} | ring_total(report, ring)
+        yield {key: row[key] for key in keys}
 
 
 def _clock(name: str) -> str:
-    return 2 * _INDENT + _ascii(printable(name.removeprefix("CLOCK_")))
-
-
-def _ascii(text: str) -> str:
-    """Keep to what tabulate measures alike with and without wcwidth; calls are named in ASCII."""
-    return text.encode("ascii", "backslashreplace").decode()
-
-
-def _painted(text: str, colour: str) -> str:
-    return f"\x1b[{colour}m{text}\x1b[0m"
-
-
-def _plain(text: str, _colour: str) -> str:
-    return text
+    return indented(printable(name.removeprefix("CLOCK_")))

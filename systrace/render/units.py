@@ -6,8 +6,8 @@ _HOUR_S = 3600
 _DAY_S = 86_400
 
 
-def count(number: int) -> str:
-    """Write a count in full: ``2,000,152``."""
+def count(number: float) -> str:
+    """Write a count in full: ``2,000,152``; a median may have a half: ``304.5``."""
     return f"{number:,}"
 
 

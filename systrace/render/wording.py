@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 from systrace.render import units
 from systrace.render.text import clip, columns, printable, wrap
-from systrace.report import Call, Exit, Report
+from systrace.report import READABLE_CLOCKSOURCES, Call, Exit, Process, Report
 from systrace.syscalls import signal_name
 
 # These leave no reader in doubt: they never return.
@@ -28,11 +28,6 @@ _HIGH_RESOLUTION = frozenset(
 )
 _CPU_TIME = frozenset({"CLOCK_PROCESS_CPUTIME_ID", "CLOCK_THREAD_CPUTIME_ID"})
 
-# The clocksources with a VDSO_CLOCKMODE (arch/x86/include/asm/vdso/clocksource.h, arm64 alike).
-_READABLE_CLOCKSOURCES = frozenset(
-    {"tsc", "kvm-clock", "hyperv_clocksource_tsc_page", "arch_sys_counter"}
-)
-
 _ERROR_LINES = 3
 _NAMED = 4
 
@@ -45,22 +40,50 @@ def label(call: Call, report: Report) -> str:
 
 def headline(report: Report, width: int) -> list[str]:
     """Say what ran, how it ended and how far the counts can be trusted; the lines of it."""
-    facts = ", ".join(
+    named, said = subject(report), facts(report)
+    whole = f"{named}: {said}"
+    if columns(whole) <= width:
+        return [whole]
+    return [f"{clip(named, width - 1)}:", *wrap(said, width)]
+
+
+def facts(report: Report) -> str:
+    """Say how it ended, how long it took, how many ran, and how many calls were lost."""
+    text = ", ".join(
         (
-            _exit(report.exit),
+            ended(report.exit),
             units.duration(report.elapsed_ns),
-            _plural(report.process_count, "process", "processes"),
-            _plural(report.thread_count, "thread"),
+            plural(report.process_count, "process", "processes"),
+            plural(report.thread_count, "thread"),
         )
     )
     if report.machine.clocksource:
-        facts += f"; clocksource {printable(report.machine.clocksource)}"
-    facts += f"; lost {units.count(report.lost)}"
-    subject = _subject(report)
-    whole = f"{subject}: {facts}"
-    if columns(whole) <= width:
-        return [whole]
-    return [f"{clip(subject, width - 1)}:", *wrap(facts, width)]
+        text += f"; clocksource {printable(report.machine.clocksource)}"
+    return f"{text}; lost {units.count(report.lost)}"
+
+
+def subject(report: Report) -> str:
+    """Name what ran: the command, or the processes that were attached to."""
+    if report.command:
+        return printable(shlex.join(report.command))
+    named = [f"{process.comm} ({process.pid})" for process in report.processes[:_NAMED]]
+    more = len(report.processes) - len(named)
+    return printable(", ".join(named)) + (f" and {more} more" if more else "") or "attached"
+
+
+def ended(how: Exit) -> str:
+    """Say how a process ended: ``exit 0``, ``killed by SIGTERM``, ``still running``."""
+    if how.signal is not None:
+        return f"killed by {signal_name(how.signal)}"
+    return "still running" if how.code is None else f"exit {how.code}"
+
+
+def part(report: Report) -> str:
+    """Say which part of the run a report is about: ``elapsed 1.0 s to 2.0 s``."""
+    if report.since_ns is None:
+        return f"elapsed {_seconds(report.elapsed_ns)}"
+    end_ns = report.since_ns + report.elapsed_ns
+    return f"elapsed {_seconds(report.since_ns)} to {_seconds(end_ns)}"
 
 
 def verdict(report: Report) -> str:
@@ -83,19 +106,48 @@ def lost(report: Report) -> str:
     """Say loudly that counts are missing; empty when none are."""
     if not report.lost:
         return ""
-    return f"LOST: up to {_plural(report.lost, 'call')} missing from these counts."
+    return f"LOST: up to {plural(report.lost, 'call')} missing from these counts."
 
 
 def left_out(rows: int, calls: int) -> str:
     """Say what ``--top`` keeps out of a table."""
     return (
-        f"Left out by --top: {_plural(calls, 'call')} in {_plural(rows, 'row')}; "
+        f"Left out by --top: {plural(calls, 'call')} in {plural(rows, 'row')}; "
         "the totals include them."
     )
 
 
-def notes(report: Report, width: int) -> Iterator[str]:
-    """Everything worth knowing about the rows, a paragraph each, to be wrapped at ``width``."""
+def process(one: Process) -> str:
+    """Say which process it is, how it ended and how many calls it made."""
+    name = f"{one.pid} {printable(one.comm)}"
+    if one.pid_in_namespace not in (0, one.pid):
+        name += f" ({one.pid_in_namespace} in its pid namespace)"
+    if one.ppid:
+        name += f", child of {one.ppid}"
+    facts = [ended(one.exit)]
+    if one.ended_ns is not None:
+        facts.append(units.duration(one.ended_ns - one.started_ns))
+    stayed = sum(call.count for call in one.calls if call.ring == "3")
+    entered = sum(call.count for call in one.calls) - stayed
+    return (
+        f"{name}: {', '.join(facts)}; {units.count(stayed)} in ring 3, "
+        f"{units.count(entered)} in ring 0"
+    )
+
+
+def processes_left_out(processes: int, calls: int) -> str:
+    """Say what the table of processes leaves out."""
+    return (
+        f"Left out: {plural(processes, 'process', 'processes')} with {plural(calls, 'call')}; "
+        "a JSON report (-o FILE.json) has them all."
+    )
+
+
+def notes(report: Report, width: int, *, warnings: bool = True) -> Iterator[str]:
+    """Everything worth knowing about the rows, a paragraph each, to be wrapped at ``width``.
+
+    Without ``warnings`` for a format that has a place of its own for them.
+    """
     for call in report.calls:
         if call.via == "vdso-fallback":
             yield from _fallbacks(call, report)
@@ -105,24 +157,10 @@ def notes(report: Report, width: int) -> Iterator[str]:
         yield "A selection (-e) left calls out: the totals are of the selected calls."
     if report.longest_stop_ns is not None:
         yield f"Longest stop of a thread by systrace: {units.duration(report.longest_stop_ns)}."
-    for warning in report.warnings:
+    for warning in report.warnings if warnings else ():
         yield f"Warning: {printable(warning)}"
     if times := _times(report):
         yield times
-
-
-def _subject(report: Report) -> str:
-    if report.command:
-        return printable(shlex.join(report.command))
-    named = [f"{process.comm} ({process.pid})" for process in report.processes[:_NAMED]]
-    more = len(report.processes) - len(named)
-    return printable(", ".join(named)) + (f" and {more} more" if more else "") or "attached"
-
-
-def _exit(ended: Exit) -> str:
-    if ended.signal is not None:
-        return f"killed by {signal_name(ended.signal)}"
-    return "still running" if ended.code is None else f"exit {ended.code}"
 
 
 def _fallbacks(call: Call, report: Report) -> Iterator[str]:
@@ -143,7 +181,7 @@ def _fallbacks(call: Call, report: Report) -> Iterator[str]:
 
 def _unreadable(call: Call, clocksource: str) -> int:
     """How many calls needed a clocksource that only the kernel can read."""
-    readable = not clocksource or clocksource in _READABLE_CLOCKSOURCES
+    readable = not clocksource or clocksource in READABLE_CLOCKSOURCES
     if readable or call.name not in _READ_CLOCK:
         return 0
     if not call.by_clock:
@@ -197,12 +235,17 @@ def _times(report: Report) -> str:
 
 
 def _calls(number: int) -> str:
-    return _plural(number, "call") if number else "No call"
+    return plural(number, "call") if number else "No call"
 
 
 def _none_or(number: int) -> str:
     return units.count(number) if number else "none"
 
 
-def _plural(number: int, one: str, many: str = "") -> str:
+def _seconds(elapsed_ns: int) -> str:
+    return f"{elapsed_ns / 1_000_000_000:,.1f} s"
+
+
+def plural(number: float, one: str, many: str = "") -> str:
+    """Write a count and what it counts: ``1 call``, ``2 calls``."""
     return f"{units.count(number)} {one if number == 1 else many or one + 's'}"

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from systrace.again import Rerun
 from systrace.errors import SystraceError
 from systrace.target.find import Found
 
@@ -26,6 +27,8 @@ class Attached:
     """The processes of one attach; a context manager. Nothing here touches them."""
 
     status: int | None = None  # how they ended is their parents' business
+    missed = "they were started after systrace attached"
+    whole = False
     images = 1  # what runs already; each later program is one too many
 
     def __init__(self, found: Sequence[Found], duration_s: float | None) -> None:
@@ -40,7 +43,7 @@ class Attached:
         self._duration_s = duration_s
         self._settle: Callable[[], bool] | None = None
         self._settling = False
-        self.redone: Counter[int] = Counter()
+        self.redone: Counter[Rerun] = Counter()
         self._signals = _signalfd()
         self._poll.register(self._signals, select.POLLIN)
         for process in found:
@@ -102,6 +105,8 @@ class Attached:
                 self._poll.unregister(fd)
                 del self._processes[fd]
                 os.close(fd)
+        if self._settling and self._settle is not None:
+            self._settling = self._settle()
         return number
 
     def step(self, until_ns: float) -> bool:  # noqa: ARG002 - as a tree under ptrace

@@ -11,11 +11,14 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
+from errno import EINTR
 from pathlib import Path
 from typing import Final, Protocol
 
 from systrace import ptrace
+from systrace.again import RESTART_BLOCK, RESTARTS, Rerun
 from systrace.target.inject import TargetDiedError
+from systrace.target.masks import ignores, masks
 from systrace.target.seccomp import filters_more_than_ours
 
 _FOLLOW: Final = (
@@ -26,12 +29,11 @@ _FOLLOW: Final = (
     | ptrace.O_TRACEVFORK
 )
 _BIRTHS: Final = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
-_IGNORED_BY_DEFAULT: Final = frozenset(
-    {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH}
-)
-_INTERRUPTED: Final = 2**64 - 4  # -EINTR
+_AGAIN: Final = {2**64 - number: number for number in (EINTR, *RESTARTS)}
+_INTERRUPTED: Final = 2**64 - EINTR
 _RESTART: Final = 2**64 - 513  # -ERESTARTNOINTR: the kernel runs the call again
 _NO_CALL: Final = 2**63  # orig_rax is -1 where the task is in no call
+_FILTERED: Final = "a seccomp filter may forbid it, and cannot be suspended"
 _RELEASE_S: Final = 1.0
 _POLL_S: Final = 0.001
 
@@ -48,39 +50,62 @@ class Images(Protocol):
     def inherit(self, parent: int, child: int) -> None:
         """Note that a new process shares its parent's image; it may have another by now."""
 
-    def arrive(self, child: int) -> None:
-        """Note that a new process stands at its first stop, and has not run yet."""
+    @property
+    def parts(self) -> bool:
+        """Whether ``arrive`` makes calls in a process, as ``prepare`` does."""
+
+    def arrive(self, child: int) -> int:
+        """Note that a new process, which has not run yet, is held; returns a signal to hand it."""
+
+    def moved(self, pid: int, tid: int, *, may_call: bool) -> int:
+        """Note that a held thread may have moved its vDSO; returns a signal to hand it."""
+
+    def keep_together(self, reason: str) -> None:
+        """Note that ``arrive`` cannot make calls in a process."""
 
     def forget(self, pid: int) -> None:
         """Note that a process has ended, or is followed no longer."""
 
 
 class Tree:
-    """All tracees, by tid. One thread must make, step and release it: ptrace wants one tracer."""
+    """All tracees, by tid. One thread must make, step and release it: ptrace wants one tracer.
 
-    def __init__(self, first: int, images: Images, *, children: bool) -> None:
-        """Take over a seized first process; without ``children`` only its threads are followed."""
+    ``stopped_by`` is the signal that stopped the first process, 0 while it runs.
+    """
+
+    missed = "not stopped in time"
+    polls = False
+
+    def __init__(
+        self, first: int, images: Images, *, children: bool, wait_all: bool = False
+    ) -> None:
+        """Take over a seized first process; without ``children`` only its threads are followed.
+
+        With ``wait_all`` it is over when the last process has ended.
+        """
+        self.whole = wait_all
         self._first = first
         self._images = images
         self._children = children
         self._processes: dict[int, int] = {}  # tid: tgid
+        self._unborn: set[int] = set()  # announced, and not seen at their first stop
         self._options = (
             _FOLLOW if children else _FOLLOW & ~(ptrace.O_TRACEFORK | ptrace.O_TRACEVFORK)
         )
-        self._redo: dict[int, int] = {}  # tid: number of the call that is to run again
+        self._redo: dict[int, Rerun] = {}  # tid: the call that is to run again
         self.status: int | None = None
+        self.stopped_by = 0
         self.images = 0
-        self.redone: Counter[int] = Counter()
+        self.redone: Counter[Rerun] = Counter()
 
     @property
     def over(self) -> bool:
-        """Whether the first process has ended."""
-        return self.status is not None
+        """Whether the first process has ended and, where they are waited for, all others."""
+        return self.status is not None and not (self.whole and self._processes)
 
-    @property
-    def alive(self) -> bool:
-        """Whether any process of the tree is left."""
-        return bool(self._processes)
+    def give_up(self) -> None:
+        """Wait for the others no longer."""
+        self.whole = False
 
     def start(self) -> None:
         """Prepare and release the first process, which stands at the exit of its exec."""
@@ -97,6 +122,7 @@ class Tree:
             try:
                 tid, status = os.waitpid(-1, ptrace.WALL | os.WNOHANG)
             except ChildProcessError:
+                self._processes.clear()
                 return False
             if not tid:
                 return False
@@ -129,6 +155,8 @@ class Tree:
             self._stopped(tid, number)
         elif ptrace.is_syscall_stop(status):
             ptrace.cont(tid)
+        elif _is_our_stop(tid, number):
+            ptrace.cont(tid, self._moved(tid))
         else:
             self._signalled(tid, number)
             ptrace.cont(tid, number)
@@ -136,31 +164,34 @@ class Tree:
     def _signalled(self, tid: int, number: int) -> None:
         """Undo what a signal does only because somebody traces.
 
-        A tracee hears of signals that it ignores, and they end calls that signal(7) lists as
-        never restarted (epoll_wait, semop, sigtimedwait) with EINTR. They run again instead.
+        A tracee hears of signals that it ignores, and they interrupt its calls: those that
+        signal(7) lists as never restarted (epoll_wait, semop, sigtimedwait) end with EINTR, and
+        run again instead; others run again anyway. Each is noted, for it was one call.
         """
         registers = ptrace.get_registers(tid)
         redone = self._redo.pop(tid, None)
         if redone is not None and registers.rax == _RESTART:
-            # a second signal at the same stop: if that one is caught, the EINTR is its own
-            registers.rax = _INTERRUPTED
+            # a second signal at the same stop: if that one is caught, the interruption is its own
+            registers.rax = 2**64 - redone.errno
             self.redone[redone] -= 1
-        if registers.rax != _INTERRUPTED or registers.orig_rax >= _NO_CALL:
-            if redone is None:
-                return
-        elif ignores(tid, number):
-            registers.rax = _RESTART
-            self._redo[tid] = registers.orig_rax
-            self.redone[registers.orig_rax] += 1
+        errno = _AGAIN.get(registers.rax)
+        if errno is not None and registers.orig_rax < _NO_CALL and ignores(tid, number):
+            rerun = Rerun(self._tgid(tid), registers.orig_rax, errno)
+            self.redone[rerun] += 1
+            if errno != RESTART_BLOCK:
+                registers.rax = _RESTART
+                self._redo[tid] = rerun
+        elif redone is None:
+            return
         ptrace.set_registers(tid, registers)
 
     def _stopped(self, tid: int, number: int) -> None:
+        if tid == self._first:
+            self.stopped_by = 0 if number == signal.SIGTRAP else number
         if number != signal.SIGTRAP:
             ptrace.listen(tid)
         elif self._children or self._tgid(tid) == self._first:
-            if tid not in self._processes and self._tgid(tid) == tid:
-                self._images.arrive(tid)
-            ptrace.cont(tid)
+            ptrace.cont(tid, self._arrive(tid) if self._is_new(tid) else 0)
         else:
             ptrace.detach(tid)
             self._processes.pop(tid, None)
@@ -168,14 +199,42 @@ class Tree:
 
     def _born(self, parent: int, event: int) -> None:
         child = ptrace.event_message(parent)
-        tgid = self._tgid(child)
-        if event == ptrace.EVENT_CLONE and tgid != child:
+        tgid = self._processes.get(child) or _tgid_of(child)
+        if event == ptrace.EVENT_CLONE and tgid not in (None, child):
             return
+        if tgid is not None and child not in self._processes:
+            self._processes[child] = child
+            self._unborn.add(child)
         self._images.inherit(self._tgid(parent), child)
+
+    def _is_new(self, tid: int) -> bool:
+        """Whether this is a process's first stop, as far as we have seen it."""
+        if tid in self._unborn:
+            self._unborn.discard(tid)
+            return True
+        return tid not in self._processes and self._tgid(tid) == tid
+
+    def _arrive(self, pid: int) -> int:
+        if not self._images.parts:
+            return self._images.arrive(pid)
+        try:
+            with self._held(pid):
+                return self._images.arrive(pid)
+        except PermissionError:
+            self._images.keep_together(_FILTERED)
+            return 0
+
+    def _moved(self, tid: int) -> int:
+        """See what a thread that eBPF stopped has done to its vDSO; returns a signal for it."""
+        try:
+            with self._held(tid):
+                return self._images.moved(self._tgid(tid), tid, may_call=True)
+        except PermissionError:
+            return self._images.moved(self._tgid(tid), tid, may_call=False)
 
     def _tgid(self, tid: int) -> int:
         if tid not in self._processes:
-            self._processes[tid] = _tgid_of(tid)
+            self._processes[tid] = _tgid_of(tid) or tid
         return self._processes[tid]
 
     def _exec(self, pid: int) -> None:
@@ -198,19 +257,27 @@ class Tree:
 
     def _prepare(self, pid: int, pending: int = 0) -> None:
         self.images += 1
-        held = self._options | ptrace.O_EXITKILL
         try:
-            suspend = ptrace.O_SUSPEND_SECCOMP if filters_more_than_ours(pid) else 0
-            ptrace.set_options(pid, held | suspend)
+            with self._held(pid):
+                pending = self._images.prepare(pid) or pending
         except PermissionError:
-            self._images.refuse(pid, "a seccomp filter may forbid it, and cannot be suspended")
-        else:
-            pending = self._images.prepare(pid) or pending
-        ptrace.set_options(pid, self._options)
+            self._images.refuse(pid, _FILTERED)
         ptrace.cont(pid, pending)
+
+    @contextlib.contextmanager
+    def _held(self, pid: int) -> Iterator[None]:
+        """Let a process die with us, and no filter kill it, while it is made to make calls.
+
+        Raises PermissionError if its filter cannot be suspended.
+        """
+        suspend = ptrace.O_SUSPEND_SECCOMP if filters_more_than_ours(pid) else 0
+        ptrace.set_options(pid, self._options | ptrace.O_EXITKILL | suspend)
+        yield
+        ptrace.set_options(pid, self._options)
 
     def _ended(self, tid: int, status: int) -> None:
         tgid = self._processes.pop(tid, tid)
+        self._unborn.discard(tid)
         if tid == self._first:
             self.status = status
         if tid == tgid:
@@ -230,78 +297,45 @@ class Tree:
             if not tid:
                 time.sleep(_POLL_S)
             elif os.WIFSTOPPED(status):
-                event, number = status >> 16, os.WSTOPSIG(status)
-                if event == ptrace.EVENT_STOP and number == signal.SIGTRAP:
-                    self._run_again(tid)
-                with contextlib.suppress(ProcessLookupError):
-                    ptrace.detach(tid, number if not event and number != signal.SIGTRAP else 0)
-                self._processes.pop(tid, None)
+                with self._death_noted(tid):
+                    self._detach(tid, status)
             else:
                 self._ended(tid, status)
+
+    def _detach(self, tid: int, status: int) -> None:
+        event, number = status >> 16, os.WSTOPSIG(status)
+        if event == ptrace.EVENT_STOP and number == signal.SIGTRAP:
+            if masks(tid)["SigPnd"] >> (signal.SIGSTOP - 1) & 1:
+                ptrace.cont(tid)  # it may be ours, and then nobody would let it go on
+                return
+            self._run_again(tid)
+        pending = number if not event and number != signal.SIGTRAP else 0
+        if not event and _is_our_stop(tid, number):
+            pending = self._moved(tid)
+        self._processes.pop(tid, None)
+        ptrace.detach(tid, pending)
 
     @staticmethod
     def _run_again(tid: int) -> None:
         """Our interrupt, no signal, ended a call that is never restarted: let it run again."""
-        with contextlib.suppress(ProcessLookupError):
-            registers = ptrace.get_registers(tid)
-            if registers.rax == _INTERRUPTED and registers.orig_rax < _NO_CALL:
-                registers.rax = _RESTART
-                ptrace.set_registers(tid, registers)
+        registers = ptrace.get_registers(tid)
+        if registers.rax == _INTERRUPTED and registers.orig_rax < _NO_CALL:
+            registers.rax = _RESTART
+            ptrace.set_registers(tid, registers)
 
 
-def ignores(tid: int, number: int) -> bool:
-    """Whether a task ignores a signal, by choice or, as signal(7) has it, by default."""
-    masks = {"SigIgn": 0, "SigCgt": 0}
+def _is_our_stop(tid: int, number: int) -> bool:
+    """Whether a thread is about to be stopped by the kernel, which only our eBPF asks it for."""
+    return number == signal.SIGSTOP and ptrace.signal_code(tid) == ptrace.SI_KERNEL
+
+
+def _tgid_of(tid: int) -> int | None:
+    """The process a thread belongs to; None if it is gone already."""
     try:
         text = Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
-    for line in text.splitlines():
-        name, _, value = line.partition(":")
-        if name in masks:
-            masks[name] = int(value, 16)
-    bit = 1 << (number - 1)
-    by_default = number in _IGNORED_BY_DEFAULT and not masks["SigCgt"] & bit
-    return bool(masks["SigIgn"] & bit) or by_default
-
-
-def _tgid_of(tid: int) -> int:
-    """The process a thread belongs to; itself, if it is gone already."""
-    try:
-        text = Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return tid
+        return None
     for line in text.splitlines():
         if line.startswith("Tgid:"):
             return int(line.split()[1])
-    return tid
-
-
-class Alone:
-    """In place of a tree: a first process that nobody traces, once it has been released."""
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        self.status: int | None = None
-        self.images = 0
-        self.redone: Counter[int] = Counter()
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended."""
-        return self.status is not None
-
-    def start(self) -> None:
-        """Release it; it stands at the exit of its exec."""
-        with contextlib.suppress(ProcessLookupError):
-            ptrace.detach(self._pid)
-
-    def step(self, until_ns: float) -> bool:  # noqa: ARG002 - as Tree
-        """See whether it has ended."""
-        if self.status is None:
-            pid, status = os.waitpid(self._pid, os.WNOHANG)
-            self.status = status if pid else None
-        return False
-
-    def release(self) -> None:
-        """Do nothing: it is free."""
+    return None

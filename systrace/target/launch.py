@@ -20,17 +20,19 @@ from systrace.target.user import Identity, drop
 
 _ENVIRON: Final = Path("/proc/self/environ")
 _IGNORED: Final = b"SYSTRACE_SIGIGN"
+_ENDING_S: Final = 0.2
 # Python ignores these from its start, whatever they were before
 _PYTHON_IGNORES: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """What to execute: the file, its argument vector and its environment."""
+    """What to execute: the file, its argument vector, its environment and its three streams."""
 
     file: str
     argv: Sequence[str]
     environment: Mapping[bytes, bytes]
+    streams: Sequence[int] = (0, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +102,22 @@ class Held:
         except ProcessLookupError:
             pass  # killed already: start() finds out how
         except OSError as error:
+            # EPERM, too, of one that is on its way out
+            if self._is_ending():
+                return
             self.abandon()
-            raise SystraceError(f"cannot trace the command: {error.strerror}") from error
+            raise SystraceError(
+                f"cannot trace the command: {error.strerror}\nsystrace doctor says what forbids it"
+            ) from error
+
+    def _is_ending(self) -> bool:
+        """Whether it ends without our doing, now or very soon."""
+        end = time.monotonic() + _ENDING_S
+        while time.monotonic() < end:
+            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG):
+                return True
+            time.sleep(_ENDING_S / 100)
+        return False
 
     def start(self) -> int | None:
         """Let the child exec; it then stands at the exec's exit, before its first instruction.
@@ -187,6 +203,9 @@ def _become(
         os.close(go_write)
         if os.read(go_read, 1) != b"!":
             os._exit(125)
+        for stream, fd in enumerate(command.streams):
+            if fd != stream:
+                os.dup2(fd, stream)
         if identity is not None:
             drop(identity)
         os.execve(command.file, list(command.argv), command.environment)  # noqa: S606

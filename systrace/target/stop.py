@@ -11,7 +11,7 @@ import re
 import signal
 import struct
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from systrace import ptrace
 from systrace.errors import SystraceError
 from systrace.ptrace import Registers
 from systrace.target.inject import Injector, TargetDiedError
+from systrace.target.job import STOPS
 
 _DEADLINE_S: Final = 0.1
 _POLL_S: Final = 0.0001
@@ -34,6 +35,7 @@ _NR_KCMP: Final = 312
 _KCMP_VM: Final = 1  # include/uapi/linux/kcmp.h
 _RED_ZONE: Final = 128  # below rsp, System V ABI
 _SCANNED: Final = 2**20  # of each stack; a signal frame lies deeper only below 1 MiB of locals
+_DIFFERING: Final = 2  # lower bytes of addresses in one image
 _MAPS_LINE: Final = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) ", re.MULTILINE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -145,20 +147,43 @@ class Stop:
         # the first thread's memory may be gone while others run
         maps = Path(f"/proc/{tid}/maps").read_text(encoding="utf-8", errors="replace")
         ends = [(int(low, 16), int(high, 16)) for low, high in _MAPS_LINE.findall(maps)]
-        words = [struct.pack("=Q", address) for address in addresses]
-        tails = {word[3:] for word in words}
+        words = {struct.pack("=Q", address) for address in addresses}
         with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
-            for registers in self.threads.values():
-                low = registers.rsp - _RED_ZONE
-                end = next((high for start, high in ends if start <= low < high), None)
-                if end is None:
-                    continue  # no stack there: it uses rsp for something else, in no handler
+            for low, high in self._stacks(ends):
                 memory.seek(low)
-                stack = memory.read(min(end - low, _SCANNED))
-                # what all addresses have in common first: they are near each other
-                if any(tail in stack for tail in tails) and any(word in stack for word in words):
+                if _holds_any(memory.read(high - low), words):
                     return True
         return False
+
+    def _stacks(self, mappings: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+        """Yield what is to be searched, each part once: goroutines' stacks lie close together.
+
+        A thread that uses rsp for something else than a stack is in no handler.
+        """
+        begun = 0
+        for registers in sorted(self.threads.values(), key=lambda registers: -registers.rsp):
+            low = registers.rsp - _RED_ZONE
+            end = next((high for start, high in mappings if start <= low < high), None)
+            if end is None:
+                continue
+            high = min(end, low + _SCANNED)
+            yield low, min(high, begun) if begun > low else high
+            begun = low
+
+
+def _holds_any(stack: bytes, words: Collection[bytes]) -> bool:
+    """Whether one of these 8-byte words lies in a stack.
+
+    They are near each other: what few of them have in common is looked for, and then compared,
+    for while this takes its time all threads stand still.
+    """
+    for common in {word[_DIFFERING:] for word in words}:
+        at = stack.find(common)
+        while at >= 0:
+            if stack[max(0, at - _DIFFERING) : at + len(common)] in words:
+                return True
+            at = stack.find(common, at + 1)
+    return False
 
 
 class LiveInjector(Injector):
@@ -207,6 +232,14 @@ class Holder:
         self._once(pid, then)
 
     def _once(self, pid: int, then: Callable[[Stop], None]) -> None:
+        # nobody may stop us while we stop others
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+        try:
+            self._held(pid, then)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def _held(self, pid: int, then: Callable[[Stop], None]) -> None:
         stop = Stop(pid, self._strays)
         try:
             stop.gather()
@@ -270,10 +303,11 @@ def _who_traces(tid: int) -> str:
 def _sharers(pid: int) -> list[int]:
     """Return the processes that have the same memory: a child in vfork, or of CLONE_VM."""
     others = (int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
-    return [other for other in others if other != pid and _same_memory(pid, other)]
+    return [other for other in others if other != pid and same_memory(pid, other)]
 
 
-def _same_memory(pid: int, other: int) -> bool:
+def same_memory(pid: int, other: int) -> bool:
+    """Whether two processes have one memory, kcmp(2)."""
     compared: int = _libc.syscall(
         *(ctypes.c_long(value) for value in (_NR_KCMP, pid, other, _KCMP_VM, 0, 0))
     )

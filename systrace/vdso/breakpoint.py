@@ -8,6 +8,7 @@ functions come first, and the report says what is left out and what a hit costs 
 import ctypes
 import errno
 import os
+import time
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -15,7 +16,8 @@ from typing import Final
 from systrace import bpf, kernel, perf_event, probe
 from systrace.errors import UnsupportedError
 from systrace.layout import CLOCKS
-from systrace.tally import Entries
+from systrace.tally import Entries, OwnEntries
+from systrace.target.stop import same_memory
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.image import Function, Image, own_address
 from systrace.vdso.x86_64 import BY_CLOCK, MAX_FUNCTIONS
@@ -35,19 +37,32 @@ class BreakpointError(UnsupportedError):
 class _Events:
     """The breakpoints of one process."""
 
-    def __init__(self) -> None:
-        self._fds: list[tuple[str, int]] = []
+    def __init__(self, pid: int, vdso: int) -> None:
+        self._pid = pid
+        self.vdso = vdso
+        self._since_ns = time.monotonic_ns()
+        self._fds: list[tuple[Function, int]] = []
 
-    def add(self, name: str, fd: int) -> None:
+    def add(self, function: Function, fd: int) -> None:
         """Take over a descriptor."""
-        self._fds.append((name, fd))
+        self._fds.append((function, fd))
 
     def read(self) -> Counter[str]:
         """Return the kernel's own counts, by function."""
         counts: Counter[str] = Counter()
-        for name, fd in self._fds:
-            counts[name] += perf_event.read_count(fd)
+        for function, fd in self._fds:
+            counts[function.name] += perf_event.read_count(fd)
         return counts
+
+    def own(self) -> OwnEntries:
+        """Return the kernel's own counts, as the process's."""
+        return OwnEntries(self._pid, self._since_ns, self.read())
+
+    def move(self, vdso: int) -> None:
+        """Set them where the same functions are now. Raises OSError."""
+        for function, fd in self._fds:
+            perf_event.move_breakpoint(fd, vdso + function.offset)
+        self.vdso = vdso
 
     def disable(self) -> None:
         """Let them fire no more."""
@@ -73,7 +88,7 @@ class Breakpoints:
         self.functions = tuple(ranked[:SLOTS])
         self.left_out = tuple(function.name for function in ranked[SLOTS:])
         self._events: dict[int, _Events] = {}
-        self._ended: Counter[str] = Counter()
+        self._ended: list[OwnEntries] = []
         self._programs = probe.Programs(
             probe.Build(
                 ("vdso_breakpoint.c",),
@@ -133,17 +148,34 @@ class Breakpoints:
         """
         if pid in self._events:
             return
-        events = _Events()
+        events = _Events(pid, vdso)
         try:
             for tid in tids or (pid,):
                 for function in self.functions:
-                    events.add(function.name, self._open(tid, vdso, function, threads=True))
+                    events.add(function, self._open(tid, vdso, function, threads=True))
         except OSError as error:
             events.close()
             if error.errno != errno.ESRCH:
                 raise BreakpointError(f"it gets no breakpoint: {error.strerror}") from error
         else:
             self._events[pid] = events
+
+    def move(self, pid: int, vdso: int | None) -> None:
+        """Follow the vDSO of a process, and of what shares its memory; None: it has none any more.
+
+        Raises BreakpointError; then, and without a vDSO, there are no breakpoints left.
+        """
+        for other, events in list(self._events.items()):
+            if events.vdso == vdso or not (other == pid or same_memory(pid, other)):
+                continue
+            if vdso is None:
+                self.drop(other)
+                continue
+            try:
+                events.move(vdso)
+            except OSError as error:
+                self.drop(other)
+                raise BreakpointError(f"it gets no breakpoint: {error.strerror}") from error
 
     def holds(self, pid: int) -> bool:
         """Whether a process has breakpoints."""
@@ -153,7 +185,7 @@ class Breakpoints:
         """Take them from a process that has ended, or has another image now."""
         events = self._events.pop(pid, None)
         if events is not None:
-            self._ended += events.read()
+            self._ended.append(events.own())
             events.close()
 
     def disable(self) -> None:
@@ -176,9 +208,20 @@ class Breakpoints:
             clocked[function.name] = {clock: count for clock, count in counts.items() if count}
         return Entries(plain, clocked)
 
+    @property
+    def used(self) -> bool:
+        """Whether any process has, or had, breakpoints."""
+        return bool(self._events or self._ended)
+
+    def by_process(self) -> list[OwnEntries]:
+        """Return the kernel's own counts, of every process that had breakpoints."""
+        return [*self._ended, *(events.own() for events in self._events.values())]
+
     def warnings(self) -> list[str]:
-        """Say what they cost and what they leave out."""
-        warnings = []
+        """Say what they cost and what they leave out, if any process has had them."""
+        warnings: list[str] = []
+        if not self.used:
+            return warnings
         if self.hit_ns is not None:
             cost = f"{self.hit_ns / 1000:.1f} us"
             warnings.append(f"each vDSO call that a breakpoint counts takes {cost} longer")
@@ -193,9 +236,10 @@ class Breakpoints:
         """Return a warning if the program and the kernel's own counts do not agree."""
         entries = self.read()
         seen = {name: sum(counts.values()) for name, counts in entries.clocked.items()}
-        if sum((events.read() for events in self._events.values()), self._ended) == Counter(
-            {**entries.plain, **seen}
-        ):
+        kernels: Counter[str] = Counter()
+        for own in self.by_process():
+            kernels.update(own.entries)
+        if kernels == Counter({**entries.plain, **seen}):
             return None
         return "breakpoints and the kernel's count of them do not agree: vDSO counts may be off"
 

@@ -17,14 +17,15 @@ _ROUNDS: Final = 5
 _CALLS: Final = 1000
 _POINTERS: Final = {"gettimeofday": 0, "time": 0, "getcpu": 0, **dict.fromkeys(BY_CLOCK, 1)}
 
-_Loop = Callable[[int, int, int, int], int]
+_Loop = Callable[..., int]  # count, function, first and second argument
 
 
 class Calibration:
     """Costs in ns, measured when first asked for."""
 
-    def __init__(self, image: Image) -> None:
-        self._functions = {function.name: function.offset for function in image.functions}
+    def __init__(self, image: Image | None) -> None:
+        functions = image.functions if image else ()
+        self._functions = {function.name: function.offset for function in functions}
         self._base = own_address()
         self._known: dict[tuple[str, int], float | None] = {}
         self._loop: _Loop | None = None
@@ -55,9 +56,16 @@ class Calibration:
         buffer = ctypes.create_string_buffer(64)
         pointer = ctypes.addressof(buffer)
         first, second = (clock, pointer) if name in BY_CLOCK else (pointer, 0)
-        begin = time.perf_counter_ns()
-        loop(calls, self._base + self._functions[name], first, second)
-        return (time.perf_counter_ns() - begin) / calls
+        return _timed(loop, calls, self._base + self._functions[name], first, second)
+
+    def system_call_ns(self) -> float | None:
+        """Return the cost of one getppid, through libc's function, which does nothing else."""
+        function = ctypes.cast(ctypes.CDLL(None).getppid, ctypes.c_void_p).value or 0
+        try:
+            loop = self._callable()
+        except OSError:
+            return None
+        return min(_timed(loop, _CALLS, function, 0, 0) for _ in range(_ROUNDS))
 
     def _callable(self) -> _Loop:
         if self._loop is None:
@@ -72,3 +80,10 @@ class Calibration:
             prototype = ctypes.CFUNCTYPE(ctypes.c_long, *[ctypes.c_long] * 4)
             self._loop = prototype(address)
         return self._loop
+
+
+def _timed(loop: _Loop, calls: int, *function_and_arguments: int) -> float:
+    """Return what one call of the loop took, ns."""
+    begin = time.perf_counter_ns()
+    loop(calls, *function_and_arguments)
+    return (time.perf_counter_ns() - begin) / calls

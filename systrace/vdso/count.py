@@ -8,13 +8,21 @@ from typing import Final
 from systrace.errors import SystraceError, UnsupportedError
 from systrace.options import VdsoMode
 from systrace.ptrace import get_registers
-from systrace.tally import Entries
+from systrace.tally import Entries, OwnEntries
 from systrace.target.inject import Injector
-from systrace.vdso import image, kept, x86_64
+from systrace.vdso import image, kept, moved, x86_64
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.images import ImageCounters
-from systrace.vdso.patch import CounterPages, UnpatchableError, check_address, check_image, patch
+from systrace.vdso.patch import (
+    CounterPages,
+    UnpatchableError,
+    check_address,
+    check_image,
+    part,
+    patch,
+    vdso_address,
+)
 from systrace.vdso.uprobe import UprobeCounters, code_file
 
 _MODES: Final = {
@@ -24,6 +32,7 @@ _MODES: Final = {
     "uprobe": "uprobe",
     "off": "off",
 }
+_MOVED: Final = "it moved its vDSO, and {} (calls before that are counted)"
 
 
 class VdsoCount:
@@ -35,19 +44,21 @@ class VdsoCount:
     ``lent_fd`` is a file that the target needs across its exec, or None.
     """
 
-    def __init__(self, asked: VdsoMode) -> None:
+    def __init__(self, asked: VdsoMode, *, per_process: bool = False) -> None:
         self._asked = asked
+        self._per_process = per_process
         self.mode = _MODES[asked]
         self.secret = int.from_bytes(os.urandom(8), "little")
         self.lent_fd = code_file() if self.mode == "uprobe" else None
         self._plan: x86_64.Plan | None = None
-        self._images = ImageCounters()
+        self._images = ImageCounters(per_process=per_process)
         self._image: image.Image | None = None
         self._breakpoints: Breakpoints | None = None
         self._no_breakpoints: str | None = None
         self._first: int | None = None
         self._uncounted: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
+        self._together: Counter[str] = Counter()
         self._calibration: Calibration | None = None
         self._uprobes: UprobeCounters | None = None
         self._uprobed: CounterPages | None = None
@@ -159,24 +170,76 @@ class VdsoCount:
     def inherit(self, parent: int, child: int) -> None:
         """A forked child counts into its parent's pages."""
         self._images.share(parent, child)
-        self.arrive(child)
 
-    def arrive(self, child: int) -> None:
-        """A forked child, held, has its parent's image, and needs breakpoints of its own."""
+    @property
+    def parts(self) -> bool:
+        """Whether a forked process is changed when it arrives."""
+        return self._per_process and self._plan is not None
+
+    def arrive(self, child: int) -> int:
+        """A forked child, held, has its parent's image; returns a signal to hand it.
+
+        It needs breakpoints of its own, or counters of its own where counts are kept by process.
+        """
+        pending = self._part(child) if self.parts else 0
         if self._breakpoints is None or self._image is None:
-            return
+            return pending
         try:
             # one with another image, or a patched one, is not theirs
             with contextlib.suppress(UnpatchableError, OSError):
                 self._breakpoints.hold(child, check_address(child, self._image))
         except BreakpointError as error:
             self._uncounted[str(error)] += 1
+        return pending
+
+    def _part(self, child: int) -> int:
+        """Give a child its own counters, unless it shares its parent's memory as well."""
+        shared = self._images.found_in(child)
+        vdso = vdso_address(child)
+        if self._plan is None or shared is None or vdso is None or shared.same_memory(child):
+            return 0
+        address = vdso + self._plan.image.syscall_offset
+        try:
+            with Injector(child, address, self.secret) as injector:
+                self._images.add_unheard(child, part(self._plan, injector, shared.pages))
+        except UnpatchableError as error:
+            self.keep_together(str(error))
+            return 0
+        return injector.pending_signal
+
+    def keep_together(self, reason: str) -> None:
+        """Note that a forked child's calls are counted with its parent's."""
+        self._together[reason] += 1
 
     def forget(self, pid: int) -> None:
         """A process has ended, or has another image now."""
         self._images.drop(pid, keep=self._uprobed)
         if self._breakpoints is not None:
             self._breakpoints.drop(pid)
+
+    def moved(self, pid: int, tid: int, *, may_call: bool) -> int:
+        """A held thread may have moved or unmapped the vDSO; returns a signal to hand it.
+
+        With ``may_call`` it can be made to make calls.
+        """
+        vdso = vdso_address(tid)
+        if self._breakpoints is not None:
+            try:
+                self._breakpoints.move(pid, vdso)
+            except BreakpointError as error:
+                self._uncounted[_MOVED.format(error)] += 1
+        counters = self._images.found_in(pid)
+        if self._plan is None or counters is None or vdso is None:
+            return 0
+        try:
+            secret = self.secret if may_call else None
+            pages, pending = moved.follow(tid, self._plan, counters, vdso, secret)
+        except UnpatchableError as error:
+            self._uncounted[_MOVED.format(error)] += 1
+            return 0
+        if pages is not counters.pages:
+            self._images.replace(pid, pages, self._uprobed)
+        return pending
 
     def _unpatchable(self, reason: str, *, first: bool) -> None:
         if first:
@@ -201,6 +264,13 @@ class VdsoCount:
             return entries
         return entries.since(self._uprobed.read()).plus(self._uprobes.read())
 
+    def by_process(self) -> list[OwnEntries]:
+        """Return the entries so far, by process, where they are kept so."""
+        if not self._per_process:
+            return []
+        held = self._breakpoints.by_process() if self._breakpoints is not None else []
+        return [*self._images.by_process(), *held]
+
     def call_ns(self, name: str, clock: int) -> float | None:
         """Return what one call costs on this machine, natively; None where that is unknown."""
         return self._calibration.call_ns(name, clock) if self._calibration else None
@@ -209,6 +279,13 @@ class VdsoCount:
     def uncounted(self) -> int:
         """How many programs had vDSO calls that nothing counted."""
         return self._uncounted.total()
+
+    def incomplete(self) -> set[str]:
+        """Return what was not counted, as ``Report.incomplete`` names it."""
+        names = list(self._plan.refused) if self._plan is not None else []
+        if self._breakpoints is not None and self._breakpoints.used:
+            names += self._breakpoints.left_out
+        return {f"vdso {name}" for name in names} | ({"vdso"} if self._uncounted else set())
 
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""
@@ -222,6 +299,9 @@ class VdsoCount:
             warnings.append(
                 f"vDSO calls of {_programs(count)} were counted by breakpoints: {reason}"
             )
+        for reason, count in self._together.items():
+            processes = "1 forked process" if count == 1 else f"{count:,} forked processes"
+            warnings.append(f"vDSO calls of {processes} are shown with the parent's: {reason}")
         if self._breakpoints is not None:
             warnings += self._breakpoints.warnings()
         return warnings

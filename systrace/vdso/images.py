@@ -4,57 +4,138 @@ A set is read a last time, and let go, when its last process has ended: what sta
 grow with the number of programs that came and went.
 """
 
-from systrace.tally import Entries
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from systrace.tally import Entries, OwnEntries
+from systrace.target.stop import same_memory
 from systrace.vdso.patch import CounterPages
+from systrace.vdso.x86_64 import COUNTER_BYTES
+
+
+@dataclass(slots=True)
+class CounterSet:
+    """Counter pages, the process that they were made for, and the processes that count there."""
+
+    pages: CounterPages
+    owner: int
+    since_ns: int
+    users: set[int] = field(default_factory=set)
+
+    def own(self) -> OwnEntries:
+        """Return what was counted, as the owner's."""
+        return OwnEntries(self.owner, self.since_ns, Counter(self.pages.read().by_name()))
+
+    def counts(self, pid: int) -> bool:
+        """Whether a process has this very memory, where its counters would be."""
+        begin = self.pages.address
+        try:
+            found = Path(f"/proc/{pid}/map_files/{begin:x}-{begin + COUNTER_BYTES:x}").stat()
+        except OSError:
+            return False
+        return found.st_ino == self.pages.inode
+
+    def same_memory(self, pid: int) -> bool:
+        """Whether a process shares all of its memory with one that counts here, as in vfork(2)."""
+        return any(same_memory(pid, user) for user in self.users - {pid})
 
 
 class ImageCounters:
     """The counter pages of a tree of processes, by pid."""
 
-    def __init__(self) -> None:
-        self._pages: dict[int, CounterPages] = {}
-        self._users: dict[CounterPages, int] = {}
+    def __init__(self, *, per_process: bool = False) -> None:
+        """``per_process``: keep what each owner counted, after its end too."""
+        self._per_process = per_process
+        self._of: dict[int, CounterSet] = {}
         self._ended = Entries()
+        self._ended_by: list[OwnEntries] = []
         self._unannounced: set[int] = set()
+        self._kept: list[CounterSet] = []
 
     def add(self, pid: int, pages: CounterPages) -> None:
         """Give a process a set of its own."""
-        self._pages[pid] = pages
-        self._users[pages] = 1
+        self._leave(pid)
+        self._of[pid] = CounterSet(pages, pid, time.monotonic_ns(), {pid})
+
+    def add_unheard(self, pid: int, pages: CounterPages) -> None:
+        """As ``add``, for a forked process that its parent may not have announced yet."""
+        if pid not in self._of:
+            self._unannounced.add(pid)
+        self.add(pid, pages)
+
+    def replace(self, pid: int, pages: CounterPages, keep: CounterPages | None = None) -> None:
+        """Let a process count elsewhere from now on, with all that share its memory."""
+        counters = self.found_in(pid)
+        users = counters.users if counters is not None else set()
+        sharers = [user for user in users - {pid} if same_memory(pid, user)]
+        if pid not in self._of:
+            self._unannounced.add(pid)
+        for user in (pid, *sharers):
+            self._leave(user, keep)
+        owner = counters.owner if counters and counters.owner in sharers else pid
+        moved = CounterSet(pages, owner, time.monotonic_ns(), {pid, *sharers})
+        self._of.update(dict.fromkeys(moved.users, moved))
 
     def share(self, parent: int, child: int) -> None:
         """Let a child count with its parent; too late if it execed or ended before we heard."""
         if child in self._unannounced:
             self._unannounced.discard(child)
             return
-        pages = self._pages.get(parent)
-        if pages is None or child in self._pages:
+        counters = self._of.get(parent)
+        if counters is None or child in self._of:
             return
-        self._pages[child] = pages
-        self._users[pages] += 1
+        self._of[child] = counters
+        counters.users.add(child)
 
     def drop(self, pid: int, keep: CounterPages | None = None) -> None:
         """Take a process off its set; ``keep`` names a set that stays open without users."""
-        pages = self._pages.pop(pid, None)
-        if pages is None:
+        if pid not in self._of:
             self._unannounced.add(pid)
             return
-        self._users[pages] -= 1
-        if not self._users[pages] and pages is not keep:
-            self._ended = self._ended.plus(pages.read())
-            del self._users[pages]
-            pages.close()
+        self._leave(pid, keep)
+
+    def _leave(self, pid: int, keep: CounterPages | None = None) -> None:
+        counters = self._of.pop(pid, None)
+        if counters is None:
+            return
+        counters.users.discard(pid)
+        if counters.users:
+            return
+        if counters.pages is keep:
+            self._kept.append(counters)
+            return
+        self._ended = self._ended.plus(counters.pages.read())
+        if self._per_process:
+            self._ended_by.append(counters.own())
+        counters.pages.close()
+
+    def sets(self) -> list[CounterSet]:
+        """Return all sets that are open."""
+        return [*{id(counters): counters for counters in self._of.values()}.values(), *self._kept]
+
+    def found_in(self, pid: int) -> CounterSet | None:
+        """Return the set that a forked process counts in, by its memory; None if none of ours."""
+        known = self._of.get(pid)
+        if known is not None:
+            return known
+        return next((counters for counters in self.sets() if counters.counts(pid)), None)
 
     def read(self) -> Entries:
         """Add up all sets, those that are gone included."""
         entries = self._ended
-        for pages in self._users:
-            entries = entries.plus(pages.read())
+        for counters in self.sets():
+            entries = entries.plus(counters.pages.read())
         return entries
+
+    def by_process(self) -> list[OwnEntries]:
+        """Return every set's count, as its owner's; all of it only with ``per_process``."""
+        return [*self._ended_by, *(counters.own() for counters in self.sets())]
 
     def close(self) -> None:
         """Let go of all sets."""
-        for pages in self._users:
-            pages.close()
-        self._users.clear()
-        self._pages.clear()
+        for counters in self.sets():
+            counters.pages.close()
+        self._of.clear()
+        self._kept.clear()

@@ -16,13 +16,15 @@ from systrace.errors import UnsupportedError
 from systrace.tally import Entries
 from systrace.target.inject import NR_CLOSE, NR_MMAP, Injector
 from systrace.vdso import place, x86_64
-from systrace.vdso.image import AT_SYSINFO_EHDR, Image
+from systrace.vdso.image import Image
 from systrace.vdso.x86_64 import Plan
 
 _PROT_READ, _PROT_WRITE, _PROT_EXEC = 1, 2, 4
 _MAP_SHARED, _MAP_PRIVATE, _MAP_ANONYMOUS = 0x01, 0x02, 0x20
+_MAP_FIXED: Final = 0x10
 _MAP_FIXED_NOREPLACE: Final = 0x100000
 CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
+_VDSO: Final = "[vdso]"  # in /proc/PID/maps, where a file's name would be a path
 _STAT_START_BRK: Final = 46  # field 47 of /proc/PID/stat
 
 
@@ -31,18 +33,32 @@ class UnpatchableError(UnsupportedError):
 
 
 class CounterPages:
-    """The counters of one patched process, mapped into systrace."""
+    """The counters of one patched process, mapped into systrace; ``address`` is where it has them.
 
-    def __init__(self, plan: Plan, pages: mmap.mmap) -> None:
+    ``inode`` is that of the shared memory, by which a forked child is known to count there too.
+    """
+
+    def __init__(self, plan: Plan, pid: int, address: int) -> None:
+        """Map a process's counters here. Raises UnpatchableError."""
         self._plan = plan
-        self.pages = pages
+        self.address = address
+        end = address + x86_64.COUNTER_BYTES
+        try:
+            fd = os.open(f"/proc/{pid}/map_files/{address:x}-{end:x}", os.O_RDWR | os.O_CLOEXEC)
+        except OSError as error:
+            raise UnpatchableError(f"its counters cannot be opened: {error.strerror}") from error
+        try:
+            self.inode = os.fstat(fd).st_ino
+            self._pages = mmap.mmap(fd, x86_64.COUNTER_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
+        finally:
+            os.close(fd)
 
     def read(self) -> Entries:
         """Add up all shards."""
         sums = [0] * (x86_64.SHARD_BYTES // 8)
         shard_format = f"={len(sums)}Q"
         for shard in range(x86_64.SHARDS):
-            values = struct.unpack_from(shard_format, self.pages, shard * x86_64.SHARD_BYTES)
+            values = struct.unpack_from(shard_format, self._pages, shard * x86_64.SHARD_BYTES)
             sums = [total + value for total, value in zip(sums, values, strict=True)]
         plain, clocked = {}, {}
         for trampoline in self._plan.trampolines:
@@ -56,33 +72,42 @@ class CounterPages:
 
     def close(self) -> None:
         """Unmap them here; the target keeps its own mapping."""
-        self.pages.close()
+        self._pages.close()
 
 
 def vdso_address(pid: int) -> int | None:
-    """Where the kernel put the vDSO, by the process's auxiliary vector; None without one."""
-    auxv = Path(f"/proc/{pid}/auxv").read_bytes()
-    for kind, value in struct.iter_unpack("=QQ", auxv[: len(auxv) // 16 * 16]):
-        if kind == AT_SYSINFO_EHDR:
-            return int(value)
-    return None
+    """Where the vDSO is, None without one; the auxiliary vector knows only where it once was."""
+    return next((item.low for item in _maps(pid) if item.name == _VDSO), None)
 
 
-def check_image(pid: int, image: Image, registers_cs: int) -> int:
-    """Return the vDSO's address; raises UnpatchableError if it is not the one we planned for."""
+def _maps(pid: int) -> list[place.Mapping]:
+    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
+    return place.parse_maps(maps)
+
+
+def check_image(pid: int, image: Image, registers_cs: int, *, jumps: bool = False) -> int:
+    """Return the vDSO's address; raises UnpatchableError if it is not the one we planned for.
+
+    With ``jumps`` its functions may begin with another systrace's.
+    """
     if registers_cs != CS_64:
         raise UnpatchableError("it is a 32-bit program")
-    return check_address(pid, image)
+    return check_address(pid, image, jumps=jumps)
 
 
-def check_address(pid: int, image: Image) -> int:
+def check_address(pid: int, image: Image, *, jumps: bool = False) -> int:
     """Return where a 64-bit process has this image; raises UnpatchableError if it has another."""
     base = vdso_address(pid)
     if base is None:
         raise UnpatchableError("it has no vDSO")
     with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
         memory.seek(base)
-        if memory.read(len(image.data)) != image.data:
+        found = bytearray(memory.read(len(image.data)))
+        for function in image.functions if jumps else ():
+            entry = slice(function.offset, function.offset + x86_64.JUMP_BYTES)
+            if found[entry][:1] == x86_64.JUMP:
+                found[entry] = image.data[entry]
+        if found != image.data:
             raise UnpatchableError("its vDSO is not the kernel's, or was changed already")
     return base
 
@@ -97,7 +122,7 @@ def patch(
     nothing changed but perhaps an unused mapping.
     """
     block = map_block(pid, plan, vdso, injector, code_fd)
-    pages = CounterPages(plan, open_counters(pid, block + x86_64.PAGE))
+    pages = CounterPages(plan, pid, block + x86_64.PAGE)
     with Path(f"/proc/{pid}/mem").open("r+b", buffering=0) as memory:
         if code_fd is None:
             memory.seek(block)
@@ -113,16 +138,11 @@ def map_block(
 
     Raises UnpatchableError.
     """
-    mappings = place.parse_maps(
-        Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
-    )
-    block = place.choose(mappings, vdso, x86_64.BLOCK_BYTES, _start_brk(pid))
+    block = place.choose(_maps(pid), vdso, x86_64.BLOCK_BYTES, _start_brk(pid))
     if block is None:
         raise UnpatchableError("there is no room within 2 GiB of its vDSO")
-    counters = block + x86_64.PAGE
     private = _MAP_PRIVATE | _MAP_FIXED_NOREPLACE
-    shared = _MAP_SHARED | _MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
-    read_execute, read_write = _PROT_READ | _PROT_EXEC, _PROT_READ | _PROT_WRITE
+    read_execute = _PROT_READ | _PROT_EXEC
     try:
         if code_fd is None:
             anonymous = private | _MAP_ANONYMOUS
@@ -130,13 +150,31 @@ def map_block(
         else:
             os.pwrite(code_fd, plan.code_page(block, vdso), 0)
             injector.call(NR_MMAP, block, x86_64.PAGE, read_execute, private, code_fd, 0)
-        injector.call(NR_MMAP, counters, x86_64.COUNTER_BYTES, read_write, shared, -1, 0)
+        _map_counters(injector, block + x86_64.PAGE, _MAP_FIXED_NOREPLACE)
     except OSError as error:
         raise UnpatchableError(f"it may not map memory: {error.strerror}") from error
     finally:
         if code_fd is not None:
             injector.call(NR_CLOSE, code_fd)
     return block
+
+
+def _map_counters(injector: Injector, address: int, fixed: int) -> None:
+    flags = _MAP_SHARED | _MAP_ANONYMOUS | fixed
+    protection = _PROT_READ | _PROT_WRITE
+    injector.call(NR_MMAP, address, x86_64.COUNTER_BYTES, protection, flags, -1, 0)
+
+
+def part(plan: Plan, injector: Injector, shared: CounterPages) -> CounterPages:
+    """Give a held process counters of its own, in the place of those that it was forked with.
+
+    Raises UnpatchableError, with nothing changed.
+    """
+    try:
+        _map_counters(injector, shared.address, _MAP_FIXED)
+    except OSError as error:
+        raise UnpatchableError(f"it may not map memory: {error.strerror}") from error
+    return CounterPages(plan, injector.tid, shared.address)
 
 
 def write_jumps(memory: io.RawIOBase, plan: Plan, block: int, vdso: int) -> None:
@@ -146,17 +184,21 @@ def write_jumps(memory: io.RawIOBase, plan: Plan, block: int, vdso: int) -> None
         memory.write(plan.jump(trampoline, block, vdso))
 
 
-def open_counters(pid: int, address: int) -> mmap.mmap:
-    """Map a process's counters here. Raises UnpatchableError."""
-    end = address + x86_64.COUNTER_BYTES
-    try:
-        fd = os.open(f"/proc/{pid}/map_files/{address:x}-{end:x}", os.O_RDWR | os.O_CLOEXEC)
-    except OSError as error:
-        raise UnpatchableError(f"its counters cannot be opened: {error.strerror}") from error
-    try:
-        return mmap.mmap(fd, x86_64.COUNTER_BYTES, mmap.MAP_SHARED, mmap.PROT_READ)
-    finally:
-        os.close(fd)
+def has_jumps(memory: io.RawIOBase, plan: Plan, block: int, vdso: int) -> bool:
+    """Whether every function leads through its trampoline."""
+    for trampoline in plan.trampolines:
+        memory.seek(vdso + trampoline.function.offset)
+        if memory.read(x86_64.JUMP_BYTES) != plan.jump(trampoline, block, vdso):
+            return False
+    return bool(plan.trampolines)
+
+
+def restore(memory: io.RawIOBase, plan: Plan, vdso: int) -> None:
+    """Put back the bytes that jumps replaced."""
+    for trampoline in plan.trampolines:
+        start = trampoline.function.offset
+        memory.seek(vdso + start)
+        memory.write(plan.image.data[start : start + x86_64.JUMP_BYTES])
 
 
 def _start_brk(pid: int) -> int:

@@ -29,6 +29,11 @@ def parse_maps(text: str) -> list[Mapping]:
     return mappings
 
 
+def within_reach(block: int, vdso: int) -> bool:
+    """Whether code at ``block`` and a vDSO can jump to each other."""
+    return abs(block - vdso) < _REACH
+
+
 def choose(mappings: Sequence[Mapping], vdso: int, size: int, brk: int) -> int | None:
     """Return the address of a free range of ``size`` bytes within reach of ``vdso``, or None.
 
@@ -45,7 +50,7 @@ def choose(mappings: Sequence[Mapping], vdso: int, size: int, brk: int) -> int |
         if high - low >= size and not mapping.name.startswith("[stack"):
             nearest = low if low > vdso else high - size
             distance = abs(nearest - vdso)
-            if distance < _REACH and (best is None or distance < best[0]):
+            if within_reach(nearest, vdso) and (best is None or distance < best[0]):
                 best = (distance, nearest)
         previous_end, previous_name = max(previous_end, mapping.high), mapping.name
     return best[1] if best else None

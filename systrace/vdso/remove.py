@@ -48,6 +48,10 @@ class WithoutVdso(VdsoCount):
             self._kept[str(error)] += 1
         return 0
 
+    def incomplete(self) -> set[str]:
+        """Return what was not counted: the calls of programs that kept their vDSO."""
+        return {"vdso"} if self._kept else set()
+
     def warnings(self) -> list[str]:
         """Say which programs have it still."""
         return [

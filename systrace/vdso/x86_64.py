@@ -6,6 +6,7 @@ shard that a hash of the stack pointer picks, so that threads do not fight over 
 At a function's entry the System V ABI leaves rax, r10, r11 and the flags free.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,7 +33,10 @@ CALL_LOOP: Final = bytes.fromhex(
 )
 
 JUMP_BYTES: Final = 5
-_NOP5: Final = b"\x0f\x1f\x44\x00\x00"  # what Linux 6.18 turns into a cheap uprobe
+JUMP: Final = b"\xe9"  # and a 32-bit distance
+# Where a uprobe may sit. One byte less than what Linux 6.18 turns into a call, to code that a
+# forked child lacks: it dies there (arch/x86/kernel/uprobes.c)
+_NOP4: Final = b"\x0f\x1f\x40\x00"
 _HASH: Final = 0x9E3779B1 - 2**32
 _STACK_SHIFT: Final = 12
 _BLOCK_AT: Final = 0x7000_0000_0000  # where code is encoded for, before it is fixed up
@@ -67,20 +71,26 @@ class Plan:
     def code_page(self, block: int, vdso: int) -> bytes:
         """Return the code for a block at ``block`` in a process with its vDSO at ``vdso``."""
         page = bytearray(b"\xcc" * PAGE)
+        for trampoline in self.trampolines:
+            page[trampoline.position : trampoline.position + len(trampoline.code)] = trampoline.code
+        for at, distance in self.distances(block, vdso):
+            page[at : at + len(distance)] = distance
+        return bytes(page)
+
+    def distances(self, block: int, vdso: int) -> Iterator[tuple[int, bytes]]:
+        """Yield what of the code page depends on where the two are: offset and bytes."""
         moved = (vdso - block) - (_VDSO_AT - _BLOCK_AT)
         for trampoline in self.trampolines:
-            code = bytearray(trampoline.code)
             for at in trampoline.fixups:
-                distance = int.from_bytes(code[at : at + 4], "little", signed=True) + moved
-                code[at : at + 4] = distance.to_bytes(4, "little", signed=True)
-            page[trampoline.position : trampoline.position + len(code)] = code
-        return bytes(page)
+                encoded = trampoline.code[at : at + 4]
+                distance = int.from_bytes(encoded, "little", signed=True) + moved
+                yield trampoline.position + at, distance.to_bytes(4, "little", signed=True)
 
     def jump(self, trampoline: Trampoline, block: int, vdso: int) -> bytes:
         """Return the jump that goes to the function's entry."""
         after = vdso + trampoline.function.offset + JUMP_BYTES
         distance = block + trampoline.position - after
-        return b"\xe9" + distance.to_bytes(4, "little", signed=True)
+        return JUMP + distance.to_bytes(4, "little", signed=True)
 
 
 def make_plan(image: Image) -> Plan:
@@ -200,7 +210,7 @@ def _encode(
     back = Instruction.create_branch(Code.JMP_REL32_64, displaced[-1].next_ip)
     encoder = BlockEncoder(64, fix_branches=True)
     encoder.add_many([*instructions, increment, *displaced, back])
-    code = _NOP5 + encoder.encode(start + len(_NOP5))
+    code = _NOP4 + encoder.encode(start + len(_NOP4))
 
     # what follows the counting are the displaced instructions and the jump: all that leads out
     decoder = _decoder(code, start)

@@ -2,7 +2,6 @@
 
 import functools
 import os
-import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,14 +10,13 @@ import pytest
 
 from systrace import cache, kernel
 
+from .live import Live, started
 from .tracing import Tracer
 
 PROGRAMS = Path(__file__).parent / "programs"
 
 # SYSTRACE_REPEAT=20 make kernel: an exact count is exact in 20 runs of 20.
 REPEAT = int(os.environ.get("SYSTRACE_REPEAT", "1"))
-
-PYTHON_IGNORES = {signal.SIGPIPE, signal.SIGXFSZ}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -29,17 +27,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if metafunc.definition.get_closest_marker("exact") and REPEAT > 1:
         metafunc.fixturenames.append("_round")
         metafunc.parametrize("_round", range(1, REPEAT + 1))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _default_signals() -> None:
-    """Start every program as from a terminal, though we may have been started with nohup or &."""
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in signal.valid_signals():
-        # What Python itself ignores, subprocess puts back.
-        if signal.getsignal(number) is signal.SIG_IGN and number not in PYTHON_IGNORES:
-            interrupt = number == signal.SIGINT
-            signal.signal(number, signal.default_int_handler if interrupt else signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -75,3 +62,11 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         return str(binary)
 
     return compiled
+
+
+@pytest.fixture
+def target(build: Callable[..., str]) -> Iterator[Live]:
+    """8 threads that call clock_gettime 10,007 times each at a SIGUSR1."""
+    with started(build("on_signal")) as live:
+        assert live.line() == "ready"
+        yield live

@@ -21,6 +21,11 @@ class Live:
         assert self.process.stdout
         return self.process.stdout.readline().decode().rstrip("\n")
 
+    def rest(self) -> list[str]:
+        """All lines that the target prints from here to its end."""
+        assert self.process.stdout
+        return self.process.stdout.read().decode().splitlines()
+
     def tell(self, line: str) -> None:
         """A line for the target to read."""
         assert self.process.stdin

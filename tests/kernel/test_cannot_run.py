@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from .tracing import HANGS_S, Tracer
+from .tracing import HANGS_S, SYSTRACE, Tracer
 
 
 def refused(trace: Tracer, *command: str) -> tuple[int, list[str]]:
@@ -73,3 +73,19 @@ def test_an_output_that_cannot_be_written_is_refused_before_the_target_starts(
 def test_options_after_the_command_are_the_commands(trace: Tracer) -> None:
     traced = trace("ls", "-l", "/usr/share")
     assert traced.process.stdout == subprocess.check_output(["ls", "-l", "/usr/share"])
+
+
+@pytest.mark.parametrize("descriptors", [8, 12, 16, 20])
+def test_too_few_descriptors_are_refused_with_the_remedy(descriptors: int) -> None:
+    """And below what systrace itself can raise: the hard limit."""
+    argv = ["sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", str(SYSTRACE), "run", "true"]
+    done = subprocess.run(argv, check=False, capture_output=True, timeout=HANGS_S)
+    assert done.returncode == 125
+    assert done.stderr.count(b"\n") == 2
+    assert b"`ulimit -n 1024` in this shell allows" in done.stderr
+
+
+def test_a_soft_limit_of_descriptors_is_no_limit_and_the_targets_own(trace: Tracer) -> None:
+    script = ("sh", "-c", "ulimit -Sn")
+    traced = trace(*script, prefix=("prlimit", "--nofile=24:4096"))
+    assert (traced.process.returncode, traced.process.stdout) == (0, b"24\n")

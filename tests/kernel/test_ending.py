@@ -3,11 +3,13 @@
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from .tracing import HANGS_S, Tracer
+from .live import started
+from .tracing import HANGS_S, Tracer, example
 
 WITH_CORES = ("prlimit", "--core=unlimited")
 
@@ -66,3 +68,40 @@ def test_children_that_outlive_the_target_go_on(trace: Tracer, tmp_path: Path) -
         go.write_text("and alive\n")
         assert systrace.stdout
         assert systrace.stdout.read() == b"done and alive\n"
+
+
+@pytest.mark.parametrize("mode", ["patch", "off"])
+def test_wait_all_waits_for_children_and_ends_as_the_target(trace: Tracer, mode: str) -> None:
+    script = f"(sleep 0.3; {example('vdso_all')}; exit 3) & exit 5"
+    traced = trace("bash", "-c", script, options=("--wait-all", "-P", "--vdso", mode))
+    assert traced.process.returncode == 5
+    assert traced.warnings == []
+    assert traced.row("clock_gettime", "vdso-fallback")["count"] == 1_009
+    first, child, *_ = traced.report["processes"]
+    assert child["exit"]["code"] == 3
+    assert traced.report["elapsed_ns"] == child["ended_ns"] > first["ended_ns"]
+
+
+def children_of(pid: int) -> list[str]:
+    """The names of its children, those that have ended too."""
+    pids = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [Path(f"/proc/{child}/comm").read_text().strip() for child in pids]
+
+
+@pytest.mark.parametrize("mode", ["patch", "off"])
+def test_a_signal_ends_the_waiting_for_children_and_not_them(trace: Tracer, mode: str) -> None:
+    argv = trace.argv(
+        "bash",
+        "-c",
+        "sleep 1000 >&- 2>&- & echo $!; exit 5",
+        options=("--wait-all", "--vdso", mode),
+    )
+    with started(*argv) as live:
+        child = int(live.line())
+        while live.process.poll() is None and "bash" in children_of(live.process.pid):
+            time.sleep(0.01)
+        live.process.send_signal(signal.SIGINT)
+        traced = live.end(trace)
+    os.kill(child, signal.SIGKILL)
+    assert traced.process.returncode == 5
+    assert any("still running at the end" in line for line in traced.warnings)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .tracing import Tracer, example
+from .tracing import HANGS_S, Tracer, example
 
 pytestmark = pytest.mark.exact
 
@@ -92,7 +92,7 @@ def test_a_filter_that_kills_for_what_systrace_injects_kills_nobody(
 ) -> None:
     cage = build("caged")
     clocks = build("clocks", "-static")
-    untraced = subprocess.run([cage, clocks], check=False, timeout=60)
+    untraced = subprocess.run([cage, clocks], check=False, timeout=HANGS_S)
     traced = trace(cage, clocks)
     assert traced.process.returncode == untraced.returncode == 0
     assert traced.row("clock_gettime", "vdso")["count"] == 120_084

@@ -2,12 +2,13 @@
 
 import errno
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from systrace import probe
+from systrace import machine, probe
 from systrace.errors import UnsupportedError
 
 from .tracing import SYSTRACE
@@ -66,6 +67,9 @@ def test_the_other_bcc_of_pypi_is_refused_by_name(
     wrong = tmp_path / "bcc"
     wrong.mkdir()
     (wrong / "__init__.py").write_text("lattice = True\n", encoding="ascii")
+    monkeypatch.delitem(
+        sys.modules, "bcc", raising=False
+    )  # another test may have had the right one
     monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UnsupportedError, match="is PyPI's, an unrelated library") as refused:
         probe.find_bcc(homes=[str(tmp_path)])
@@ -86,3 +90,15 @@ def test_the_compiler_says_nothing_of_its_own() -> None:
     with pytest.raises(UnsupportedError) as refused:
         probe.Programs(probe.Build(["tasks.c"], {}))
     assert len(str(refused.value).splitlines()) <= 2
+
+
+def test_a_kernel_in_confidentiality_is_refused_in_two_lines(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In truth too, where tests/kernels boots one; here no such kernel runs."""
+    monkeypatch.setattr(machine, "lockdown", lambda: "confidentiality")
+    with pytest.raises(UnsupportedError, match="locked down") as refused:
+        probe.require_bpf()
+    assert len(str(refused.value).splitlines()) == 2
+    monkeypatch.setattr(machine, "lockdown", lambda: "integrity")
+    probe.require_bpf()

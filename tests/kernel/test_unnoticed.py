@@ -20,6 +20,24 @@ def test_an_ignored_signal_interrupts_no_call_and_adds_none(
     assert traced.row("rt_sigtimedwait")["errors"] == {"EAGAIN": 7}
 
 
+@pytest.mark.parametrize("mode", ["patch", "off"])
+def test_a_sleep_that_an_ignored_signal_meets_is_one_call(
+    trace: Tracer, build: Callable[..., str], mode: str
+) -> None:
+    traced = trace(build("sleeper"), options=("-P", "--vdso", mode))
+    first = {call["name"]: call["count"] for call in traced.report["processes"][0]["calls"]}
+    assert (first["clock_nanosleep"], first["pipe2"]) == (7, 7)
+    # the loader reads too
+    assert first["read"] - 7 == untold(trace, mode)
+    assert traced.count("restart_syscall") == traced.totals["restarted"] == 0
+    assert traced.row("clock_nanosleep")["total_ns"] >= 7 * 60_000_000
+
+
+def untold(trace: Tracer, mode: str) -> int:
+    """How often a program reads before its own code runs."""
+    return trace("true", options=("--vdso", mode)).count("read")
+
+
 def test_a_filter_that_kills_for_mmap_does_not_kill_a_program_that_makes_none(
     trace: Tracer, build: Callable[..., str]
 ) -> None:

@@ -45,6 +45,15 @@ def test_threads_and_forked_children_are_counted_to_the_last_call(
     assert traced.warnings == []
 
 
+@pytest.mark.parametrize("mode", ["patch", "uprobe"])
+def test_a_child_that_is_forked_after_many_calls_lives_and_is_counted(
+    trace: Tracer, build: Build, mode: str
+) -> None:
+    traced = trace(build("moves"), "refused", "fork", options=("--vdso", mode))
+    assert traced.process.returncode == 0
+    assert traced.row("clock_gettime", "vdso")["count"] == 10_007 + 1_009 + 503
+
+
 def test_uprobes_change_no_system_call(trace: Tracer) -> None:
     def ring_0(traced: Traced) -> dict[Key, int]:
         return {key: row["count"] for key, row in traced.rows.items() if row["ring"] == "3->0"}

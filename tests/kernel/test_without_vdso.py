@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from .tracing import EXAMPLES, SYSTRACE, Tracer, example
+from .tracing import EXAMPLES, HANGS_S, SYSTRACE, Tracer, example
 
 pytestmark = pytest.mark.exact
 
@@ -71,7 +71,7 @@ def test_a_large_environment_does_not_hide_the_vector(trace: Tracer) -> None:
 @pytest.mark.parametrize("mode", ["patch", "uprobe", "breakpoint"])
 def test_a_way_to_count_vdso_calls_does_not_go_with_it(mode: str) -> None:
     argv = [str(SYSTRACE), "run", "--without-vdso", "--vdso", mode, "true"]
-    ended = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(argv, check=False, capture_output=True, text=True, timeout=HANGS_S)
     assert ended.returncode == 125
     assert ended.stderr.count("\n") == 1
     assert f"--vdso {mode}" in ended.stderr

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import strategies as st
 
+from systrace.options import Selection
 from systrace.report import (
     RING,
     Bucket,
@@ -81,6 +82,47 @@ _COUNTS = st.integers(0, 999_999_999_999)
 TEXT = st.binary(max_size=30).map(lambda raw: raw.decode(errors="surrogateescape")) | st.text(
     st.characters(exclude_categories=["Cs"]), max_size=30
 )
+
+# What would be something else than text in one format or another.
+HOSTILE = st.sampled_from(
+    [
+        "=cmd|' /C calc'!A0",
+        "@SUM(1+1)",
+        "-2+3",
+        " +1",
+        "x;=1+1",
+        "\N{FULLWIDTH EQUALS SIGN}1",
+        'a,b"c',
+        "a|b",
+        "a\\|b",
+        "`code`",
+        "``",
+        "*bold* _it_ ~~s~~ $x$ **",
+        "[a](javascript:alert(1)) ![b](c)",
+        "<script>alert(1)</script>",
+        "</code></details><!--",
+        "@octocat #12 GH-12 :tada: &amp;",
+        "https://example.org www.example.org a@example.org",
+        "# heading",
+        "- item",
+        "1. one",
+        "---",
+        "    indented",
+        "::error::x",
+        "::set-output name=a::b%0A",
+        "a%25:b,c",
+        "\r\n::stop-commands::x",
+        "\x1b[31m\x00\x07",
+        "\u202etxt.exe\u200b",
+        '"} 1\nup{a="',
+        "\\n",
+        "\\",
+        "\udc80\udcff",
+        "",
+        " ",
+    ]
+)
+TEXT |= HOSTILE
 _NAMES = (
     st.sampled_from(
         [
@@ -179,7 +221,11 @@ REPORTS = st.builds(
         syscalls=st.just("raw_tracepoint"),
         vdso=st.sampled_from(["patch", "breakpoint", "uprobe", "off", "none"]),
     ),
-    calls=st.lists(_VDSO_CALLS | _RING_0_CALLS, max_size=8).map(tuple),
+    calls=st.lists(
+        _VDSO_CALLS | _RING_0_CALLS,
+        max_size=8,
+        unique_by=lambda call: (call.name, call.via, call.abi),
+    ).map(tuple),
     process_count=_COUNTS,
     thread_count=_COUNTS,
     lost=st.just(0) | _COUNTS,
@@ -195,6 +241,10 @@ REPORTS = st.builds(
     ).map(tuple),
     warnings=st.lists(TEXT, max_size=3).map(tuple),
     selected=st.booleans(),
+    longest_stop_ns=st.none() | _NS,
+    since_ns=st.none() | _NS,
+    selection=st.none() | st.builds(Selection, st.frozensets(_NAMES, max_size=3), st.booleans()),
+    incomplete=st.lists(st.sampled_from(["vdso", "vdso getcpu", "threads"]), max_size=2).map(tuple),
 )
 
 

@@ -1,6 +1,7 @@
 """From counters to a report."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 from systrace import assemble
 from systrace.assemble import Facts
 from systrace.layout import HIST_BUCKETS, Space, Total, bucket_bounds
+from systrace.render.json import to_document
 from systrace.report import Call, Machine, Probes
+from systrace.saved import from_document
 from systrace.tally import Entries, Key, RowTally, Tally
 
 CLOCK_GETTIME = 228
@@ -57,6 +60,37 @@ def test_what_has_not_returned_is_unfinished() -> None:
     found = calls(tally({(Space.X86_64, 231): RowTally(count=2)}, Entries(), {}))
     assert found["exit_group", "syscall"].unfinished == 2
     assert found["exit_group", "syscall"].times is None
+
+
+def test_a_report_is_what_is_read_back_from_its_file() -> None:
+    counted = tally(
+        {(Space.X86_64, 39): RowTally(count=7, histogram={5: 7}, total_ns=100)},
+        Entries({"time": 3}),
+        {},
+    )
+    told = assemble.report(counted, replace(facts(), vdso_ns=lambda *_: 22.27))
+    found = {call.name: call.times.mean_ns for call in told.calls if call.times}
+    assert found == {"getpid": 14.3, "time": 22.3}
+    assert from_document(to_document(told)) == told
+
+
+def test_an_interval_knows_where_it_begins() -> None:
+    counted = tally({}, Entries(), {})
+    began = replace(facts(), started_ns=5)
+    assert assemble.report(counted, began).since_ns is None
+    assert assemble.report(counted, began, since_ns=5).since_ns == 0
+    assert assemble.report(replace(counted, at_ns=30), began, since_ns=12).since_ns == 7
+    assert assemble.report(replace(counted, at_ns=30), began, since_ns=12).elapsed_ns == 18
+
+
+def test_what_is_missing_and_no_number_of_calls_is_named() -> None:
+    found = tally({}, Entries(), {})
+    assert assemble.report(found, facts()).incomplete == ()
+    for total, name in ((Total.LOST_TASKS, "threads"), (Total.LOST_ERRORS, "errors")):
+        lost = replace(found, totals={**found.totals, total: 1})
+        session = replace(facts(), incomplete=frozenset({"vdso getcpu"}))
+        assert set(assemble.report(lost, session).incomplete) == {name, "vdso getcpu"}
+        assert assemble.report(lost, session).warnings
 
 
 def test_the_buckets_touch_and_are_an_eighth_wide_at_most() -> None:

@@ -2,17 +2,28 @@
 
 import shlex
 from pathlib import Path
-from typing import get_args
 
 import pytest
 
 from systrace import cli, launcher, session
-from systrace.cli import attaching, options
+from systrace.cli import attaching
 from systrace.errors import NotFoundError
 from systrace.options import RunOptions
-from systrace.output import Format
 
 EXAMPLE = "ls /usr/bin"
+
+# Of what ends with 2, and not as a target ends.
+SHOW = {
+    "show": "show report.json",
+    "show -n 5": "show -n 5 report.json",
+    "show -f markdown r.json": "show -F markdown r.json",
+    "show -fcsv r.json": "show -F csv r.json",
+    "show -F cvs r.json": "show -F csv r.json",
+    "show -n x r.json": "show -n 10 r.json",
+    "show --sorted total r.json": "show --sort total r.json",
+    "show -q r.json": "show r.json",
+    "show a.json b.json": "show --help",
+}
 
 TYPED = {
     "": f"run {EXAMPLE}",
@@ -52,11 +63,14 @@ TYPED = {
     "run -n 5 -n x ls": "run -n 5 -n 10 ls",
     "run -i 1d ls": "run -i 10s ls",
     "run -S tottal ls": "run -S total ls",
-    "run -F csv ls": "run -F table ls",
+    "run -F cvs ls": "run -F csv ls",
+    "run -f prometheus ./app": "run -F prometheus ./app",
     "run --vdso breakpoints ls": "run --vdso breakpoint ls",
     "run --output": f"run --output report.json {EXAMPLE}",
     "run -e": f"run -e openat,%network {EXAMPLE}",
     "run -u": f"run -u root {EXAMPLE}",
+    "run --fail-if": f"run --fail-if 'ring0_calls > 400' {EXAMPLE}",
+    "run --failif 'errors > 1' ls": "run --fail-if 'errors > 1' ls",
     "run --quiet=1 ls": "run --quiet ls",
     "run --follow=signal ls": "run --follow ls",
     "run -n x -- -odd": "run -n 10 -- -odd",
@@ -76,6 +90,14 @@ def test_a_habit_gets_the_line_to_paste(typed: str, capfd: pytest.CaptureFixture
     said, pasted = err.splitlines()
     assert said.startswith("systrace: ")
     assert pasted == f"  systrace {TYPED[typed]}"
+
+
+@pytest.mark.parametrize("typed", SHOW)
+def test_show_corrects_habits_too(typed: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(shlex.split(typed)) == 2
+    said, pasted = capfd.readouterr().err.splitlines()
+    assert said.startswith("systrace: ")
+    assert pasted == f"  systrace {SHOW[typed]}"
 
 
 @pytest.mark.parametrize("line", sorted({line for line in TYPED.values() if "-" in line}))
@@ -138,7 +160,3 @@ def test_json_may_be_a_command_after_all(monkeypatch: pytest.MonkeyPatch, tmp_pa
     monkeypatch.setattr(session, "run", run)
     assert cli.main(["run", "-f", "json", "x"]) == 127
     assert seen == [("json", "x")]
-
-
-def test_the_formats_on_offer_are_those_there_are() -> None:
-    assert get_args(Format) == options.FORMATS

@@ -11,8 +11,8 @@ import pytest
 
 from systrace import __version__, cli, session
 from systrace.cli import streams
-from systrace.cli.options import Duration
 from systrace.cli.presentation import Presentation
+from systrace.cli.values import Duration
 from systrace.errors import NotFoundError
 from systrace.options import RunOptions, Selection, TableOptions
 
@@ -129,11 +129,13 @@ def python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=30)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["run", "--help"], ["run", "-h"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["-h"], ["run", "--help"], ["run", "-h"], ["show", "--help"]]
+)
 def test_help_has_examples_and_fits_80_columns(arguments: list[str]) -> None:
     done = python("-m", "systrace", *arguments, COLUMNS="80")
     assert done.returncode == 0
-    assert "sudo systrace run" in done.stdout
+    assert ("systrace show -" if "show" in arguments else "sudo systrace run") in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
@@ -141,7 +143,13 @@ def test_version_names_itself() -> None:
     assert python("-m", "systrace", "--version").stdout == f"systrace {__version__}\n"
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["run", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        *([verb, "--help"] for verb in ("run", "attach", "check", "budget", "compare", "show")),
+    ],
+)
 def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     code = (
         "import sys, atexit\nfrom systrace.cli import main\n"
@@ -149,9 +157,18 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     )
     loaded = set(python("-c", code).stderr.split())
     ours = {name for name in loaded if name.startswith("systrace")}
-    allowed = "", ".cli", ".cli.options", ".cli.run", ".errors", ".options"
+    verb = f".cli.{arguments[0]}"
+    allowed = "", ".cli", ".cli.options", ".cli.values", verb, ".errors", ".options"
     assert ours <= {f"systrace{name}" for name in allowed}
-    assert not loaded & {"psutil", "tabulate", "elftools", "iced_x86", "ctypes", "bcc", "pwd"}
+    heavy = {"psutil", "tabulate", "elftools", "iced_x86", "ctypes", "bcc", "pwd", "tomllib"}
+    assert not loaded & heavy
+
+
+def test_a_run_without_limits_does_without_their_modules() -> None:
+    code = "import sys, systrace.cli.tracing, systrace.cli.limits\nprint(*sys.modules)"
+    loaded = set(python("-c", code).stdout.split())
+    assert not {name for name in loaded if name.startswith(("systrace.limits", "systrace.budget"))}
+    assert "systrace.cli.limits" in loaded
 
 
 def test_help_for_a_reader_who_has_left_is_no_error() -> None:

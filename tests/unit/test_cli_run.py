@@ -1,5 +1,7 @@
 """The verb run, end to end, with a session that traces nothing."""
 
+import csv
+import io
 import json
 import os
 import pty
@@ -74,6 +76,69 @@ def test_a_file_is_written_as_well_as_often_as_it_is_given(tmp_path: Path) -> No
     assert "stayed in ring 3" in files[1].read_text()
     assert files[1].read_text() == files[2].read_text()
     assert sorted(tmp_path.iterdir()) == files
+
+
+def test_each_file_gets_the_format_of_its_ending(tmp_path: Path) -> None:
+    begins = {
+        "r.json": '{\n  "schema": "systrace.report/1"',
+        "r.csv": "report,start_ns,",
+        "r.md": "### `./goapp`\n",
+        "r.prom": "# HELP systrace_run_info ",
+        "r.txt": "./goapp: exit 0",
+        "r.ending": "::notice title=systrace%3A ./goapp::",
+    }
+    files = (word for name in begins for word in ("-o", str(tmp_path / name)))
+    done = systrace("run", "-q", "-F", "github", *files, "-o", "-", "true")
+    assert done.returncode == 0
+    for name, text in begins.items():
+        assert (tmp_path / name).read_text().startswith(text)
+    assert done.stdout.startswith(begins["r.ending"])
+
+
+def test_csv_gets_every_interval_and_then_the_whole_under_one_header(tmp_path: Path) -> None:
+    fake = [("interval", 1), ("asked", 1.5), ("interval", 1)]
+    file = tmp_path / "r.csv"
+    done = systrace(
+        "run", "-q", "-i", "1s", "-F", "csv", "-o", str(file), "-o", "-", "true", fake=fake
+    )
+    rows = list(csv.DictReader(file.open(newline="")))
+    spans = [(row["report"], row["start_ns"], row["end_ns"]) for row in rows]
+    assert list(dict.fromkeys(spans)) == [
+        ("interval", "0", "1000000000"),
+        ("interval", "1000000000", "2000000000"),
+        ("cumulative", "0", "2500000000"),
+    ]
+    assert done.stdout == file.read_text()
+    # What was asked for by a signal goes where the signal's sender looks.
+    (span,) = {row["end_ns"] for row in csv.DictReader(io.StringIO(done.stderr))}
+    assert span == "1500000000"
+
+
+def test_csv_on_standard_error_has_one_header() -> None:
+    done = systrace("run", "-F", "csv", "-i", "1s", "true", fake=[("interval", 1)])
+    rows = list(csv.DictReader(io.StringIO(done.stderr)))
+    assert {row["report"] for row in rows} == {"interval", "cumulative"}
+    assert done.stderr.count("start_ns") == 1
+
+
+def test_csv_that_lost_an_interval_does_not_appear(tmp_path: Path) -> None:
+    other = tmp_path / "r.csv"
+    files = ["-o", "/dev/full", "-F", "csv", "-o", str(other)]
+    done = systrace("run", "-q", *files, "-i", "1s", "true", fake=[("interval", 1)])
+    assert done.returncode == 125
+    assert done.stderr == "systrace: cannot write /dev/full: No space left on device\n"
+    assert "cumulative" in other.read_text()
+
+
+def test_prometheus_gets_one_report_and_not_many() -> None:
+    done = systrace("run", "-F", "prometheus", "-i", "1s", "true")
+    assert done.returncode == 125
+    assert done.stderr == (
+        "systrace: -i makes many reports, and Prometheus reads one; "
+        "-o FILE.prom gets the whole run\n"
+    )
+    done = systrace("run", "-q", "-F", "prometheus", "-i", "1s", "-o", "-", "true")
+    assert "systrace_calls_total" in done.stdout
 
 
 def test_standard_output_gets_the_format_that_standard_error_gets() -> None:

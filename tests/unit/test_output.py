@@ -53,10 +53,16 @@ def theirs(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("name", "wanted"),
     [("a.json", "json"), ("a.JSON", "json"), ("a.txt", "table"), ("a", "table"), ("a.x", "table"),
-     ("-", "table"), (".json", "table"), ("/dev/stderr", "table"), ("d.json/a", "table")],
+     ("-", "table"), (".json", "table"), ("/dev/stderr", "table"), ("d.json/a", "table"),
+     ("a.csv", "csv"), ("a.md", "markdown"), ("a.prom", "prometheus")],
 )  # fmt: skip
 def test_the_ending_decides_the_format(name: str, wanted: str) -> None:
     assert format_of(name) == wanted
+
+
+def test_where_the_ending_says_nothing_something_else_does() -> None:
+    assert format_of("-", "csv") == format_of("a.x", "csv") == "csv"
+    assert format_of("a.txt", "csv") == "table"
 
 
 @pytest.mark.parametrize("tmpfile", [True, False])
@@ -71,6 +77,19 @@ def test_a_file_appears_only_when_it_is_written_whole(
         file.write("new")
         assert name.read_text() == "new"
     assert list(tmp_path.iterdir()) == [name]
+
+
+def test_a_file_that_is_added_to_appears_with_the_last_of_it(tmp_path: Path) -> None:
+    name = tmp_path / "r.csv"
+    with opened([str(name)], None) as (file,):
+        file.add("one\n")
+        file.add("two\n")
+        assert not name.exists()
+        file.write("three\n")
+    assert name.read_text() == "one\ntwo\nthree\n"
+    with opened([str(name)], None) as (file,):
+        file.add("lost\n")
+    assert name.read_text() == "one\ntwo\nthree\n"
 
 
 @pytest.mark.parametrize("tmpfile", [True, False])

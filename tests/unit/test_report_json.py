@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 import systrace
 from systrace.errors import InputError
-from systrace.load import from_document, load
 from systrace.render.json import render, to_document
 from systrace.report import Call, Exit, Process, Report, Times
+from systrace.saved import from_document, load
 
 SCHEMA = json.loads((Path(systrace.__file__).parent / "report.schema.json").read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -108,6 +108,14 @@ def test_the_document_has_the_shape_of_the_design(goapp: Report) -> None:
             "calls": [],
         }
     ]
+
+
+def test_an_old_report_with_warnings_does_not_pass_for_complete(goapp: Report) -> None:
+    document = to_document(replace(goapp, warnings=("something was not counted",)))
+    assert from_document(document).incomplete == ()
+    del document["incomplete"]
+    assert from_document(document).incomplete == ("unknown",)
+    assert from_document({**document, "warnings": []}).incomplete == ()
 
 
 def test_rows_without_times_have_no_keys_for_them(goapp: Report) -> None:
@@ -254,7 +262,7 @@ def test_a_file_is_read_back(goapp: Report, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is not a systrace report: line 1, column 1: Expecting value"),
+        (b"", "is not a systrace report: it is empty"),
         (b"{\n]", "is not a systrace report: line 2, column 1: "),
         (b"[" * 200_000, "is not a systrace report: its brackets are nested too deep"),
         (b'{"a": NaN}', "is not a systrace report: NaN is not JSON"),

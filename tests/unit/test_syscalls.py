@@ -120,7 +120,7 @@ def test_what_is_no_signal_name_is_refused(name: str) -> None:
 
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     code = (
-        "import sys, systrace.syscalls, systrace.selection, systrace.load\n"
+        "import sys, systrace.syscalls, systrace.selection, systrace.saved\n"
         "import systrace.render.table, systrace.render.json, systrace.render.units\n"
         "print(*{'system_calls', 'tabulate', 'jsonschema'} & set(sys.modules))"
     )

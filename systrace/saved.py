@@ -1,12 +1,15 @@
 """A saved report, read back; what is not one is refused with the place where it went wrong."""
 
 import json
-from collections.abc import Mapping
-from pathlib import Path
+import os
+import re
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, NoReturn
 
 from systrace.errors import InputError
 from systrace.fields import Fields, shown
+from systrace.options import Selection
 from systrace.report import (
     RING,
     SCHEMA,
@@ -25,22 +28,38 @@ from systrace.syscalls import signal_number
 _VIAS: Mapping[str, Via] = {via: via for via in RING}
 
 
-def load(path: str) -> Report:
-    """Read the report in this file.
+def load(path: str | os.PathLike[str]) -> Report:
+    """Read the one report in this file.
 
-    Raises InputError, which names the file, when it cannot be read or is no such report.
+    Raises InputError, which names the file and the place, when it cannot be read, is no such
+    report, or holds several.
     """
+    reports = load_all(path)
+    if len(reports) > 1:
+        raise InputError(
+            f"{os.fspath(path)!r} holds {len(reports)} reports, as -i makes them, and one is wanted"
+        )
+    return reports[0]
+
+
+def load_all(path: str | os.PathLike[str]) -> tuple[Report, ...]:
+    """Read every report in this file (``-``: standard input), one after another; at least one.
+
+    ``-i`` with ``-F json`` writes several into one. Raises InputError as ``load``.
+    """
+    name = "standard input" if path == "-" else repr(os.fspath(path))
     try:
-        text = Path(path).read_bytes().decode()
+        with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
+            text = file.read().decode()
     except OSError as error:
-        raise InputError(f"cannot read {path!r}: {error.strerror}") from error
+        raise InputError(f"cannot read {name}: {error.strerror}") from error
     except ValueError as error:
         # Bytes that are no UTF-8, or a name with a NUL in it.
-        raise InputError(f"cannot read {path!r}: {error}") from error
+        raise InputError(f"cannot read {name}: {error}") from error
     try:
-        return from_document(_parsed(text))
+        return tuple(_reports(text))
     except InputError as error:
-        raise InputError(f"{path!r} is not a systrace report: {error}") from error
+        raise InputError(f"{name} is not a systrace report: {error}") from error
 
 
 def from_document(document: Any) -> Report:
@@ -59,26 +78,56 @@ def from_document(document: Any) -> Report:
     return Report(
         command=whole.texts("command"),
         exit=_exit(whole.child("exit")),
-        started=whole.text("started"),
+        started=_started(whole),
         elapsed_ns=whole.number("elapsed_ns"),
         machine=_machine(whole.child("machine")),
         probes=_probes(whole.child("probes")),
-        calls=tuple(_call(row) for row in whole.children("calls")),
+        calls=_calls(whole),
         process_count=totals.number("processes"),
         thread_count=totals.number("threads"),
         lost=totals.number("lost"),
         processes=tuple(_process(row) for row in whole.children("processes")),
         warnings=whole.texts("warnings"),
         selected=whole.flag("selected"),
-        longest_stop_ns=(whole.number("longest_stop_ns") if whole.has("longest_stop_ns") else None),
+        longest_stop_ns=whole.number_or_none("longest_stop_ns"),
+        since_ns=whole.number_or_none("since_ns"),
+        selection=_selection(whole.child("selection")) if whole.has("selection") else None,
+        incomplete=_incomplete(whole),
     )
 
 
-def _parsed(text: str) -> Any:
+def _reports(text: str) -> Iterator[Report]:
+    number, end = 0, _content(text, 0)
+    if end == len(text):
+        raise InputError("it is empty")
+    while end < len(text):
+        number += 1
+        document, end = _parsed(text, end)
+        end = _content(text, end)
+        try:
+            yield from_document(document)
+        except InputError as error:
+            if number == 1 and end == len(text):
+                raise
+            raise InputError(f"report {number}: {error}") from error
+
+
+def _content(text: str, begin: int) -> int:
+    """Find where white space ends."""
+    match = _SPACE.match(text, begin)
+    return match.end() if match else begin
+
+
+def _parsed(text: str, begin: int) -> tuple[Any, int]:
+    """Parse the document that begins there; returns it and where it ends."""
     try:
-        return json.loads(text, parse_constant=_not_a_number)
+        return _DECODER.raw_decode(text, begin)
     except json.JSONDecodeError as error:
-        raise InputError(f"line {error.lineno}, column {error.colno}: {error.msg}") from error
+        place = f"line {error.lineno}, column {error.colno}"
+        # A string without an end is reported where it begins.
+        if error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string"):
+            raise InputError(f"{place}: it was cut off there ({error.msg})") from error
+        raise InputError(f"{place}: {error.msg}") from error
     except RecursionError as error:
         raise InputError("its brackets are nested too deep") from error
     except ValueError as error:
@@ -90,6 +139,20 @@ def _not_a_number(constant: str) -> NoReturn:
     raise InputError(f"{constant} is not JSON")
 
 
+_DECODER = json.JSONDecoder(parse_constant=_not_a_number)
+_SPACE = re.compile(r"[ \t\n\r]*")  # RFC 8259
+
+
+def _started(whole: Fields) -> str:
+    text = whole.text("started")
+    try:
+        # Python 3.10 does not know the Z.
+        zone = datetime.fromisoformat(text.replace("Z", "+00:00")).tzinfo
+    except ValueError:
+        zone = None
+    return text if zone is not None else whole.refuse("started", "a time of RFC 3339")
+
+
 def _exit(row: Fields) -> Exit:
     code = row.number_or_none("code")
     if not row.has("signal"):
@@ -98,6 +161,17 @@ def _exit(row: Fields) -> Exit:
         return Exit(code=code, signal=signal_number(row.text("signal")))
     except ValueError:
         row.refuse("signal", "the name of a signal")
+
+
+def _selection(row: Fields) -> Selection:
+    return Selection(frozenset(row.texts("names")), negated=row.flag("negated"))
+
+
+def _incomplete(whole: Fields) -> tuple[str, ...]:
+    if whole.has("incomplete"):
+        return whole.texts("incomplete")
+    # Of 0.1.0: only its warnings tell, in words.
+    return ("unknown",) if whole.texts("warnings") else ()
 
 
 def _machine(row: Fields) -> Machine:
@@ -111,6 +185,15 @@ def _machine(row: Fields) -> Machine:
 
 def _probes(row: Fields) -> Probes:
     return Probes(syscalls=row.text("syscalls"), vdso=row.text("vdso"))
+
+
+def _calls(whole: Fields) -> tuple[Call, ...]:
+    calls = tuple(_call(row) for row in whole.children("calls"))
+    places: dict[tuple[str, str, str], int] = {}
+    for place, call in enumerate(calls):
+        if (first := places.setdefault((call.name, call.via, call.abi), place)) != place:
+            raise InputError(f"calls[{place}]: the same name, via and abi as calls[{first}]")
+    return calls
 
 
 def _call(row: Fields) -> Call:

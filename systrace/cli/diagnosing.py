@@ -1,0 +1,30 @@
+"""What ``doctor`` does, once click has read its options."""
+
+import errno
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from systrace.cli import streams
+from systrace.doctor import examine
+from systrace.errors import OutputError
+from systrace.output import write_all
+from systrace.render import doctor
+
+_STDOUT: Final = 1
+_INEXACT: Final = 1
+
+
+def diagnose(arguments: Sequence[str], *, as_json: bool) -> NoReturn:
+    """Examine this machine, write what was found to standard output, and exit.
+
+    Raises OutputError when it cannot be written; that nobody reads on changes nothing.
+    """
+    streams.hold_closed()
+    diagnosis = examine.judge(examine.gather(arguments))
+    written = doctor.document(diagnosis) if as_json else doctor.text(diagnosis)
+    try:
+        write_all(_STDOUT, written.encode())
+    except OSError as error:
+        if error.errno != errno.EPIPE:
+            raise OutputError(f"cannot write standard output: {error.strerror}") from error
+    raise SystemExit(0 if diagnosis.exact else _INEXACT)

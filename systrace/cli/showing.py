@@ -1,0 +1,32 @@
+"""What ``show`` does, once click has read its options."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from systrace.cli import formats
+from systrace.cli.writing import destinations, write_all
+from systrace.errors import UsageError
+from systrace.options import Format, TableOptions
+from systrace.render import wording
+from systrace.report import Report
+from systrace.saved import load_all
+
+
+def show(asked: Mapping[str, Any]) -> None:
+    """Read the reports, open the outputs, render. Raises SystraceError."""
+    reports = load_all(asked["report"])
+    with destinations(asked) as outputs:
+        if len(reports) > 1 and any(output.format == "prometheus" for output in outputs):
+            many = f"{asked['report']} holds {len(reports)} reports"
+            raise UsageError(f"{many}, and Prometheus reads one")
+        table = TableOptions(asked["sort"], asked["top"])
+        write_all(outputs, table, lambda wanted, how: _text(reports, wanted, how))
+
+
+def _text(reports: Sequence[Report], wanted: Format, table: TableOptions) -> str:
+    several = len(reports) > 1
+    return "".join(
+        (f"{wording.part(report)}:\n" if several and wanted == "table" else "")
+        + formats.text(report, wanted, table, first=place == 0)
+        for place, report in enumerate(reports)
+    )

@@ -1,0 +1,222 @@
+"""Trampolines patched into processes that run, each held for it, and taken out again.
+
+Code and counter pages stay mapped when the functions are restored, for a thread may come back
+into them from a signal handler; the next attach finds and uses them again.
+"""
+
+import fcntl
+import os
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from systrace import ptrace
+from systrace.seeds import Seeds
+from systrace.tally import Entries
+from systrace.target.find import Found
+from systrace.target.seccomp import filters_more_than_ours
+from systrace.target.stop import AgainError, Holder, HoldError, Stop
+from systrace.vdso import place, x86_64
+from systrace.vdso.patch import (
+    CounterPages,
+    UnpatchableError,
+    check_image,
+    has_jumps,
+    map_block,
+    restore,
+    vdso_address,
+    write_jumps,
+)
+from systrace.vdso.x86_64 import JUMP_BYTES, PAGE, Plan
+
+_MAGIC: Final = b"systrace vdso 1\n"  # at the end of the code page
+_SHARED: Final = "/dev/zero (deleted)"  # how /proc/PID/maps names shared anonymous memory
+
+
+@dataclass(frozen=True, slots=True)
+class Patched:
+    """Where a process has its vDSO, its trampolines, and the counters that its children share.
+
+    ``before`` is what those had counted already, for an earlier attach.
+    """
+
+    process: Found
+    vdso: int
+    block: int
+    inode: int
+    before: Entries
+
+
+class LivePatcher:
+    """What one attach has patched."""
+
+    def __init__(self, plan: Plan, secret: int, seeds: Seeds) -> None:
+        """``secret`` marks injected calls; ``seeds`` are told of threads while they are held."""
+        self._plan = plan
+        self._secret = secret
+        self._seeds = seeds
+        self._holder = Holder()
+        self._patched: list[Patched] = []
+        self._locks: list[int] = []
+
+    @property
+    def longest_stop_ns(self) -> int | None:
+        """For how long, at most, a thread was held; None if none was."""
+        return self._holder.longest_ns
+
+    def settle(self) -> bool:
+        """Let go of threads that stopped too late; returns whether there are such."""
+        return self._holder.settle()
+
+    def patch(self, process: Found) -> Patched:
+        """Patch a process, and begin to count it in the same moment.
+
+        Raises UnpatchableError, HoldError, TargetDiedError or OSError.
+        """
+        self._lock(process.pid)
+        self._holder.hold(process.pid, lambda stop: self._patch(process, stop))
+        return self._patched[-1]
+
+    def _lock(self, pid: int) -> None:
+        """Be the only systrace that patches a process; raises UnpatchableError if another does.
+
+        The lock sits on its directory in /proc: it ends with the process, or with us.
+        """
+        fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._locks.append(fd)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise UnpatchableError("another systrace has patched it") from error
+
+    def _patch(self, process: Found, stop: Stop) -> None:
+        plan = self._plan
+        tid, registers = next(iter(stop.threads.items()))
+        vdso, block = _leftover(tid, plan)
+        if not block:
+            vdso = check_image(tid, plan.image, registers.cs)
+            inside = {
+                vdso + trampoline.function.offset + byte
+                for trampoline in plan.trampolines
+                for byte in range(1, JUMP_BYTES)
+            }
+            if stop.stands_in(inside):
+                raise AgainError("a thread stands in the first instructions of a vDSO function")
+            block = _find_block(tid)
+        if not block:
+            block = self._map(stop, vdso)
+        counters = CounterPages(plan, tid, block + PAGE)
+        before = counters.read()
+        counters.close()
+        with Path(f"/proc/{tid}/mem").open("r+b", buffering=0) as memory:
+            memory.seek(block)
+            memory.write(plan.code_page(block, vdso)[: -len(_MAGIC)] + _MAGIC)
+            write_jumps(memory, plan, block, vdso)
+        self._patched.append(Patched(process, vdso, block, counters.inode, before))
+        self._seeds.sow([process.pid], held=True)
+
+    def _map(self, stop: Stop, vdso: int) -> int:
+        with stop.injector(vdso + self._plan.image.syscall_offset, self._secret) as injector:
+            tid = injector.tid
+            try:
+                suspend = ptrace.O_SUSPEND_SECCOMP if filters_more_than_ours(tid) else 0
+                ptrace.set_options(tid, ptrace.O_TRACESYSGOOD | suspend)
+            except PermissionError as error:
+                raise UnpatchableError(
+                    "a seccomp filter may forbid it, and cannot be suspended"
+                ) from error
+            try:
+                return map_block(tid, self._plan, vdso, injector)
+            finally:
+                ptrace.set_options(tid, ptrace.O_TRACESYSGOOD)
+
+    def let_go(self) -> list[str]:
+        """Restore what was patched, in the processes and in the children that they forked.
+
+        From then on their calls are not counted. Returns what cannot be held: it keeps its
+        trampolines, which do no harm.
+        """
+        left: list[str] = []
+        if self._patched:
+            self._seeds.holding(True)
+        while self._patched:
+            patched = self._patched.pop()
+            tried: set[int] = set()
+            while pids := _sharing(patched) - tried:
+                for pid in sorted(pids):
+                    tried.add(pid)
+                    left += self._restore(pid, patched)
+        if not self._holder.settle():
+            self._seeds.holding(False)
+        for fd in self._locks:
+            os.close(fd)
+        self._locks.clear()
+        return left
+
+    def _restore(self, pid: int, patched: Patched) -> list[str]:
+        plan = self._plan
+
+        def take_out(stop: Stop) -> None:
+            with Path(f"/proc/{next(iter(stop.threads))}/mem").open("r+b", buffering=0) as memory:
+                restore(memory, plan, patched.vdso)
+            self._seeds.forget(pid)
+
+        if not _is_patched(pid, patched, plan):
+            return []
+        try:
+            self._holder.hold(pid, take_out)
+        except (HoldError, OSError) as error:
+            if Path(f"/proc/{pid}").exists():
+                return [f"{pid} keeps its patched vDSO, which does no harm: {error}"]
+        return []
+
+
+def _is_patched(pid: int, patched: Patched, plan: Plan) -> bool:
+    """Whether a process has jumps to this block, and not another image by now."""
+    try:
+        with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+            return has_jumps(memory, plan, patched.block, patched.vdso)
+    except OSError:
+        return False
+
+
+def _find_block(tid: int) -> int:
+    """Return where an earlier attach left its pages; 0 if nowhere. They may hold anything."""
+    maps = Path(f"/proc/{tid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
+    mappings = place.parse_maps(maps)
+    with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
+        for code, counters in pairwise(mappings):
+            if code.name or code.high - code.low != PAGE or counters.name != _SHARED:
+                continue
+            if counters.low != code.high or counters.high - counters.low != x86_64.COUNTER_BYTES:
+                continue
+            memory.seek(code.high - len(_MAGIC))
+            if memory.read(len(_MAGIC)) == _MAGIC:
+                return code.low
+    return 0
+
+
+def _leftover(tid: int, plan: Plan) -> tuple[int, int]:
+    """Return vDSO and block of a process that is patched still; (0, 0) if it is not."""
+    vdso, block = vdso_address(tid), _find_block(tid)
+    if vdso is None or not block:
+        return 0, 0
+    with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
+        return (vdso, block) if has_jumps(memory, plan, block, vdso) else (0, 0)
+
+
+def _sharing(patched: Patched) -> set[int]:
+    """Return the processes that have the same counters: itself, and those forked from it."""
+    begin = patched.block + PAGE
+    name = f"{begin:x}-{begin + x86_64.COUNTER_BYTES:x}"
+    found = set()
+    for directory in Path("/proc").iterdir():
+        if directory.name.isdecimal():
+            try:
+                inode = (directory / "map_files" / name).stat().st_ino
+            except OSError:
+                continue
+            if inode == patched.inode:
+                found.add(int(directory.name))
+    return found

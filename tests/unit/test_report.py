@@ -1,0 +1,63 @@
+"""What a report answers to a test that asserts on calls."""
+
+from dataclasses import replace
+
+import pytest
+
+from systrace.options import Selection
+from systrace.report import Call, Probes, Report
+
+
+def test_a_call_is_counted_over_all_its_rows_or_over_those_that_are_named(goapp: Report) -> None:
+    assert goapp.count("clock_gettime") == 2_000_152 + 12
+    assert goapp.count("clock_gettime", ring="3") == 2_000_152
+    assert goapp.count("clock_gettime", ring="3->0") == 12
+    assert goapp.count("clock_gettime", via="vdso-fallback") == 12
+    assert goapp.count("clock_gettime", via="vdso", ring="3->0") == 0
+    assert goapp.count("futex", abi="x86_64") == 29
+    assert goapp.count("futex", abi="i386") == 0
+
+
+def test_a_call_that_was_not_made_counts_0(goapp: Report) -> None:
+    assert goapp.count("openat") == goapp.count("syscall_9999") == goapp.count("getcpu") == 0
+
+
+def test_the_rings_are_summed(goapp: Report) -> None:
+    assert goapp.ring3_calls == 2_000_152
+    assert goapp.ring0_calls == 155
+
+
+def test_a_name_that_no_call_has_is_refused_for_it_would_always_count_0(goapp: Report) -> None:
+    with pytest.raises(ValueError, match="no call is named 'opneat'; did you mean 'openat'"):
+        goapp.count("opneat")
+    with pytest.raises(ValueError, match=r"no call is named 'zzzzzzzz'$"):
+        goapp.count("zzzzzzzz")
+    odd = replace(goapp, calls=(Call("of_a_later_kernel", "syscall", "x86_64", 4),))
+    assert odd.count("of_a_later_kernel") == 4
+
+
+@pytest.mark.parametrize("vdso", ["off", "uncounted"])
+def test_what_was_not_counted_is_refused_and_not_0(goapp: Report, vdso: str) -> None:
+    report = replace(goapp, calls=goapp.calls[1:], probes=Probes("raw_tracepoint", vdso))
+    said = f"calls of {{}} were not all counted: those of the vDSO are {vdso}"
+    with pytest.raises(ValueError, match=said.format("ring 3")):
+        _ = report.ring3_calls
+    for how in ({}, {"ring": "3"}, {"via": "vdso"}):
+        with pytest.raises(ValueError, match=said.format("clock_gettime")):
+            report.count("clock_gettime", **how)  # type: ignore[arg-type]  # literals
+    assert report.count("clock_gettime", ring="3->0") == 12
+    assert report.count("futex") == 29
+    assert report.ring0_calls == 155
+
+
+@pytest.mark.parametrize("vdso", ["none", "removed", "patch"])
+def test_without_a_vdso_0_is_a_count(goapp: Report, vdso: str) -> None:
+    report = replace(goapp, calls=goapp.calls[1:], probes=Probes("raw_tracepoint", vdso))
+    assert report.ring3_calls == report.count("clock_gettime", ring="3") == 0
+
+
+def test_what_a_selection_left_out_is_refused_and_not_0(goapp: Report) -> None:
+    selected = replace(goapp, selected=True, selection=Selection(frozenset({"futex"})))
+    assert selected.count("futex") == 29
+    with pytest.raises(ValueError, match="openat was not counted: the selection"):
+        selected.count("openat")
