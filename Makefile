@@ -2,7 +2,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup packages examples test unit kernel test-kernels lint demo clean
+.PHONY: help setup packages examples test unit kernel test-kernels lint demo bench clean
 
 # The first python3 on PATH if it is recent enough, otherwise the distribution's.
 PYTHON ?= $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
@@ -24,6 +24,7 @@ GO_RECENT_PROGRAMS = examples/bin/time_now_recent examples/bin/go_random
 C_PROGRAMS = examples/bin/getppid examples/bin/threads examples/bin/vfork_wait \
 	examples/bin/vdso_all
 MUSL_PROGRAMS = examples/bin/vdso_all_musl
+BENCHMARKS = $(addprefix benchmarks/bin/,calls spawn gaps exec_stop load)
 
 help:
 	@echo 'make demo      trace a Go program that calls time.Now() 1,000,003 times'
@@ -34,6 +35,7 @@ help:
 	@echo 'make kernel    the tests that load eBPF programs'
 	@echo 'make test-kernels  the kernel tests on Debian kernels under QEMU: hours'
 	@echo 'make lint      ruff and mypy'
+	@echo 'make bench     measure systrace and its peers; writes benchmarks/RESULTS.md'
 	@echo 'make clean     remove what make made'
 
 setup: packages .venv/.systrace
@@ -84,6 +86,15 @@ $(MUSL_PROGRAMS): examples/bin/%_musl: examples/%.c | packages
 	@mkdir -p examples/bin
 	musl-gcc $(CFLAGS) -static -o $@ $<
 
+benchmarks/bin/%: benchmarks/programs/%.c | packages
+	@mkdir -p benchmarks/bin
+	gcc $(CFLAGS) -pthread $(if $(filter exec_stop,$*),-static) -o $@ $<
+
+benchmarks/bin/load: benchmarks/programs/load/main.go benchmarks/programs/go.mod | packages
+	@mkdir -p benchmarks/bin
+	cd benchmarks/programs && $(GO_BUILD) "GOCACHE=$$PWD/../bin/.cache" \
+		/usr/bin/go build -buildvcs=false -o ../bin/load ./load
+
 lint: setup
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
@@ -106,7 +117,12 @@ test-kernels: setup examples
 demo: setup examples
 	$(AS_ROOT) .venv/bin/systrace run examples/bin/time_now
 
+bench: setup $(BENCHMARKS)
+	@sh scripts/setup.sh '$(PYTHON)' bench
+	$(AS_ROOT) PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -m benchmarks >benchmarks/RESULTS.new
+	@mv benchmarks/RESULTS.new benchmarks/RESULTS.md
+
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist examples/bin \
-		tests/kernels/.cache
+		tests/kernels/.cache benchmarks/bin
 	find . -name __pycache__ -prune -exec rm -rf {} +

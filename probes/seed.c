@@ -40,7 +40,7 @@ static inline int is_exiting(u64 task)
 /* iterator over tasks, {meta, task}; `current` is systrace, which reads */
 int on_task(void *ctx)
 {
-	u64 typed = LOAD("u64", ctx, ITER_TASK), task = 0, leader;
+	u64 typed = LOAD("u64", ctx, ITER_TASK), task, identity, leader;
 	u32 zero = 0, tgid, above, newborn = NEWBORN, in_flight = 0;
 	struct config *cfg = configuration();
 	struct seeding *seed = seeding.lookup(&zero);
@@ -53,8 +53,8 @@ int on_task(void *ctx)
 	registers = task_registers((struct task_struct *)typed);
 	result = LOAD("u64", registers, REG_AX);
 	nr = LOAD("u64", registers, REG_ORIG_AX);
-	/* the same address as a number */
-	bpf_probe_read_kernel(&task, sizeof(task), &typed);
+	task = address_of((void *)typed);
+	identity = identity_at(registers);
 
 	cfg->level = pid_level((void *)current_task()) - seed->above;
 	leader = read_pointer(task, TASK_GROUP_LEADER);
@@ -63,10 +63,10 @@ int on_task(void *ctx)
 	if (!process)
 		return 0;
 	if (seed->mode == SEED_FORGET) {
-		forget_task(task);
+		forget_task(identity);
 		return 0;
 	}
-	if (slot_of(task) || is_exiting(task))
+	if (slot_of(identity) || is_exiting(task))
 		return 0;
 	if (seed->mode == SEED_HELD) {
 		/* it stands behind the exit of a call, which it makes again if that says so */
@@ -79,13 +79,13 @@ int on_task(void *ctx)
 	if (!*process)
 		*process = seed_process(leader, tgid, cfg->level) + 1;
 	add_thread(*process - 1, 1);
-	if (follow_task(task, *process - 1, newborn, in_flight)) {
+	if (follow_task(identity, *process - 1, newborn, in_flight)) {
 		add_thread(*process - 1, -1);
 		return 0;
 	}
 	seed->added += 1;
 	/* it may have passed on_exit before it was followed; its address will be another's */
-	if (is_exiting(task) && forget_task(task))
+	if (is_exiting(task) && forget_task(identity))
 		add_thread(*process - 1, -1);
 	return 0;
 }

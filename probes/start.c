@@ -44,9 +44,9 @@ static inline void count_first_execve(u64 task, struct armed *start)
 		return;
 	cfg->level = pid_level((void *)task) - cfg->level;
 	key = add_process((void *)task, cfg->level, cfg->parent, start->enter_ns, 0);
-	if (follow_task(task, key, 0, 0))
+	if (follow_task(identity_of(task), key, 0, 0))
 		return;
-	slot = slot_of(task);
+	slot = slot_of(identity_of(task));
 	if (!slot)
 		return;
 	slot->in_flight = IN_FLIGHT_IGNORED;
@@ -67,7 +67,7 @@ static inline void count_first_execve(u64 task, struct armed *start)
 int on_exec(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 task = current_task();
-	struct slot *slot = slot_of(task);
+	struct slot *slot = slot_of(identity_of(task));
 	struct process *process;
 	struct armed *start;
 	struct row *row;

@@ -23,8 +23,12 @@ static inline u32 *ref_of(u32 space, u32 nr)
 	u32 none = 0, index = space * SPACE_NUMBERS + nr;
 	u32 *ref;
 
-	if (nr < SPACE_NUMBERS)
-		return refs.lookup(&index);
+	if (nr < SPACE_NUMBERS) {
+		ref = refs.lookup(&index);
+		/* or clang makes one call of the two lookups, which the kernel then cannot inline */
+		asm volatile("" : "+r"(ref));
+		return ref;
+	}
 	ref = odd_refs.lookup(&odd);
 	if (ref)
 		return ref;
@@ -58,18 +62,29 @@ static inline struct row *row_at(u32 row_plus_1)
 	return rows.lookup(&row);
 }
 
+/* Without a branch: the verifier walks every path, and this is inlined three times. */
+static inline u64 log2_of(u64 value)
+{
+	value |= value >> 1;
+	value |= value >> 2;
+	value |= value >> 4;
+	value |= value >> 8;
+	value |= value >> 16;
+	value |= value >> 32;
+	/* now the number of bits that are set, less one */
+	value -= value >> 1 & 0x5555555555555555;
+	value = (value & 0x3333333333333333) + (value >> 2 & 0x3333333333333333);
+	value = (value + (value >> 4)) & 0x0f0f0f0f0f0f0f0f;
+	return (value * 0x0101010101010101 >> 56) - 1;
+}
+
 static inline u64 bucket_of(u64 ns)
 {
-	u64 log2 = 0, rest = ns, bucket;
+	u64 log2, bucket;
 
 	if (ns < 1 << HIST_SUB_BITS)
 		return ns;
-	if (rest >> 32) { log2 += 32; rest >>= 32; }
-	if (rest >> 16) { log2 += 16; rest >>= 16; }
-	if (rest >> 8) { log2 += 8; rest >>= 8; }
-	if (rest >> 4) { log2 += 4; rest >>= 4; }
-	if (rest >> 2) { log2 += 2; rest >>= 2; }
-	log2 += rest >> 1;
+	log2 = log2_of(ns);
 	bucket = ((log2 - HIST_SUB_BITS + 1) << HIST_SUB_BITS) +
 		 ((ns >> (log2 - HIST_SUB_BITS)) & ((1 << HIST_SUB_BITS) - 1));
 	asm volatile("" : "+r"(bucket)); /* or clang drops a check that the verifier needs */
@@ -150,10 +165,43 @@ static inline int runs_again(struct slot *slot, u32 nr)
 	return nr == state - RUNS_AGAIN || nr == restart_number(current_btf());
 }
 
-/* raw tracepoint sys_enter(regs, id) */
+#ifdef TYPED
+
+/* The identity of the task whose call it is. */
+static inline u64 caller(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 zero = 0;
+	u64 distance = LOAD("u64", ctx, 0), *from = anchor.lookup(&zero);
+
+	if (!from)
+		return 0;
+	asm volatile("%0 -= %1" : "+r"(distance) : "r"(from));
+	return distance;
+}
+
+static inline void *registers_of(struct bpf_raw_tracepoint_args *ctx, struct task_struct *task)
+{
+	return (void *)LOAD("u64", ctx, 0);
+}
+
+#else
+
+static inline u64 caller(struct bpf_raw_tracepoint_args *ctx)
+{
+	return ctx->args[0];
+}
+
+static inline void *registers_of(struct bpf_raw_tracepoint_args *ctx, struct task_struct *task)
+{
+	return task_registers(task);
+}
+
+#endif
+
+/* typed or raw tracepoint sys_enter(regs, id) */
 int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct slot *slot = slot_of(current_task());
+	struct slot *slot = slot_of(caller(ctx));
 	struct task_struct *task;
 	u32 nr, space, row_plus_1, flags;
 	struct row *row;
@@ -175,7 +223,7 @@ int on_sys_enter(struct bpf_raw_tracepoint_args *ctx)
 	}
 	flags = *ref;
 	if (flags & REF_VDSO) {
-		void *registers = task_registers(task);
+		void *registers = registers_of(ctx, task);
 		enum origin origin = origin_of(task, registers);
 
 		if (origin == FROM_SYSTRACE) {
@@ -256,10 +304,10 @@ static inline int interrupted(struct slot *slot, long result)
 	return 1;
 }
 
-/* raw tracepoint sys_exit(regs, ret) */
+/* typed or raw tracepoint sys_exit(regs, ret) */
 int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct slot *slot = slot_of(current_task());
+	struct slot *slot = slot_of(caller(ctx));
 	u32 row_plus_1;
 	struct row *row;
 

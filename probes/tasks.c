@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
- * Which tasks are counted. A task is known by the address of its task_struct, for as long as it
- * lives: no number that is reused, no pid namespace, and nothing changes when a thread other
- * than the leader execs. Each has a slot that only the task itself writes, so nothing is locked.
+ * Which tasks are counted. A task is known by the address of its user registers, at the top of its
+ * kernel stack, for as long as it lives: no number that is reused, no pid namespace, nothing
+ * changes when a thread other than the leader execs, and both tracepoints of a system call are
+ * handed that address. Each has a slot that only the task itself writes, so nothing is locked.
  */
 /* The helpers want a licence that is compatible with the GPL. */
 #define BPF_LICENSE Dual MIT/GPL
@@ -20,7 +21,7 @@
 #define GROUP_EXIT 0x00000004     /* SIGNAL_GROUP_EXIT, include/linux/sched/signal.h */
 
 struct slot {
-	u64 task;     /* owner; 0: free */
+	u64 owner;    /* identity of a task; 0: free */
 	u64 enter_ns;
 	u32 in_flight; /* row index + 1 of the call it is in */
 	u32 process;  /* key into processes */
@@ -33,6 +34,9 @@ BPF_HASH(spill, u64, struct slot, SPILL_SIZE);
 BPF_HASH(processes, u32, struct process, MAX_PROCESSES);
 BPF_ARRAY(totals, u64, TOTALS);
 BPF_ARRAY(config, struct config, 1);
+#ifdef TYPED
+BPF_ARRAY(anchor, u64, 1); /* nothing is in it: identities are counted from where it is */
+#endif
 
 static inline void add_total(u32 which, s64 value)
 {
@@ -56,48 +60,87 @@ static inline struct config *configuration(void)
 	return config.lookup(&zero);
 }
 
-/* The address as a number: the verifier lets nobody multiply the typed pointer. */
 static inline u64 current_task(void)
 {
 	return bpf_get_current_task();
 }
 
-static inline struct slot *home_slot(u64 task)
+/* A pointer as a number, which the verifier lets nobody do sums with otherwise. */
+static inline u64 address_of(void *pointer)
 {
-	u32 index = ((u32)task * 0x9e3779b1u) >> (32 - SLOT_BITS);
+	u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &pointer);
+	return address;
+}
+
+static inline u64 stack_of(u64 task)
+{
+	u64 stack = 0;
+
+	bpf_probe_read_kernel(&stack, sizeof(stack), (void *)task + TASK_STACK);
+	return stack;
+}
+
+/* The identity of a task whose registers are there: in a typed tracepoint, where a pointer is no
+ * number, but the distance between two of them is one, it is such a distance.
+ */
+static inline u64 identity_at(void *registers)
+{
+	u64 identity = address_of(registers);
+
+#ifdef TYPED
+	u32 zero = 0;
+
+	identity -= address_of(anchor.lookup(&zero));
+#endif
+	return identity;
+}
+
+/* Registers lie equally high in every stack. */
+static inline u64 identity_of(u64 task)
+{
+	u64 own = identity_at(task_registers(current_btf()));
+
+	return own + stack_of(task) - stack_of(current_task());
+}
+
+static inline struct slot *home_slot(u64 identity)
+{
+	u32 index = ((u32)identity * 0x9e3779b1u) >> (32 - SLOT_BITS);
 
 	return slots.lookup(&index);
 }
 
-static inline struct slot *slot_of(u64 task)
+static inline struct slot *slot_of(u64 identity)
 {
-	struct slot *slot = home_slot(task);
+	struct slot *slot = home_slot(identity);
 
-	if (!slot || slot->task == task)
+	if (!slot || slot->owner == identity)
 		return slot;
-	return slot->spilled ? spill.lookup(&task) : 0;
+	return slot->spilled ? spill.lookup(&identity) : 0;
 }
 
 /* Returns 0; 1 if the task was followed already; -1 if there is no room. */
-static inline int follow_task(u64 task, u32 process, u32 newborn, u32 in_flight)
+static inline int follow_task(u64 identity, u32 process, u32 newborn, u32 in_flight)
 {
 	struct slot fresh = {
-		.task = task,
+		.owner = identity,
 		.process = process,
 		.newborn = newborn,
 		.in_flight = in_flight,
 	};
-	struct slot *slot = home_slot(task);
+	struct slot *slot = home_slot(identity);
 	u64 owner;
 
 	if (!slot)
 		return -1;
-	owner = __sync_val_compare_and_swap(&slot->task, 0, task);
-	if (owner == task)
+	owner = __sync_val_compare_and_swap(&slot->owner, 0, identity);
+	if (owner == identity)
 		return 1;
-	if (slot->spilled && spill.lookup(&task)) {
+	if (slot->spilled && spill.lookup(&identity)) {
 		if (owner == 0)
-			slot->task = 0;
+			slot->owner = 0;
 		return 1;
 	}
 	if (owner == 0) {
@@ -106,7 +149,7 @@ static inline int follow_task(u64 task, u32 process, u32 newborn, u32 in_flight)
 		slot->newborn = newborn;
 	} else {
 		__sync_fetch_and_add(&slot->spilled, 1);
-		if (spill.insert(&task, &fresh)) {
+		if (spill.insert(&identity, &fresh)) {
 			__sync_fetch_and_add(&slot->spilled, -1);
 			add_total(TOTAL_LOST_TASKS, 1);
 			return -1;
@@ -117,15 +160,15 @@ static inline int follow_task(u64 task, u32 process, u32 newborn, u32 in_flight)
 }
 
 /* Whether this call, and no other, took the task out. */
-static inline int forget_task(u64 task)
+static inline int forget_task(u64 identity)
 {
-	struct slot *slot = home_slot(task);
+	struct slot *slot = home_slot(identity);
 
 	if (!slot)
 		return 0;
-	if (__sync_val_compare_and_swap(&slot->task, task, 0) == task)
+	if (__sync_val_compare_and_swap(&slot->owner, identity, 0) == identity)
 		return 1;
-	if (!slot->spilled || spill.delete(&task))
+	if (!slot->spilled || spill.delete(&identity))
 		return 0;
 	__sync_fetch_and_add(&slot->spilled, -1);
 	return 1;
@@ -220,7 +263,7 @@ static inline void add_thread(u32 key, s64 value)
 int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 child = ctx->args[0], clone_flags = ctx->args[1];
-	struct slot *parent = slot_of(current_task());
+	struct slot *parent = slot_of(identity_of(current_task()));
 	struct config *cfg = configuration();
 	struct process *process;
 	u32 key, task_flags = 0, shares_memory = !!(clone_flags & CLONE_VM);
@@ -233,7 +276,7 @@ int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 	if (clone_flags & CLONE_THREAD) {
 		key = parent->process;
 		add_thread(key, 1);
-		if (follow_task(child, key, NEWBORN, 0))
+		if (follow_task(identity_of(child), key, NEWBORN, 0))
 			add_thread(key, -1); /* no room, or the iterator was quicker (seed.c) */
 		return 0;
 	}
@@ -242,7 +285,7 @@ int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 	process = processes.lookup(&parent->process);
 	key = add_process((void *)child, cfg->level, process ? process->pid : 0,
 			  bpf_ktime_get_ns(), shares_memory);
-	if (follow_task(child, key, NEWBORN, 0) && key != UNLISTED) {
+	if (follow_task(identity_of(child), key, NEWBORN, 0) && key != UNLISTED) {
 		processes.delete(&key); /* nobody would see it end */
 		add_total(TOTAL_LOST_PROCESSES, 1);
 	}
@@ -252,15 +295,15 @@ int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 /* raw tracepoint sched_process_exit(task): the task's last sign of life */
 int on_exit(struct bpf_raw_tracepoint_args *ctx)
 {
-	u64 task = current_task();
-	struct slot *slot = slot_of(task);
+	u64 task = current_task(), identity = identity_of(task);
+	struct slot *slot = slot_of(identity);
 	struct process *process;
 	u32 key;
 
 	if (!slot)
 		return 0;
 	key = slot->process;
-	if (!forget_task(task))
+	if (!forget_task(identity))
 		return 0;
 	process = processes.lookup(&key);
 	if (process && __sync_fetch_and_add(&process->threads, -1) == 1)

@@ -5,7 +5,7 @@
 /* raw tracepoint emulate_vsyscall(nr): gettimeofday 0, time 1, getcpu 2 on that page */
 int on_vsyscall(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct slot *slot = slot_of(current_task());
+	struct slot *slot = slot_of(identity_of(current_task()));
 	u32 index = ctx->args[0];
 	u32 nr = index == 0 ? 96 : index == 1 ? 201 : 309, row_plus_1;
 	struct row *row;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Installs what systrace, its examples and its tests need from the distribution, and only what is
-# missing: where nothing is, it needs neither root nor a network. Called by make setup, and with
-# `emulator` behind the Python by make test-kernels, which needs QEMU too.
+# missing: where nothing is, it needs neither root nor a network. Called by make setup, and with a
+# word behind the Python by make test-kernels (`emulator`: QEMU too) and by make bench (`bench`:
+# what systrace is measured against).
 set -eu
 
 missing=
@@ -51,6 +52,11 @@ case $(. /etc/os-release && echo "$ID ${ID_LIKE-}") in
 *) perf=linux-perf ;;
 esac
 installed "$perf" || need "$perf" perf --version
+
+if [ "${2-}" = bench ]; then
+    need bpftrace command -v bpftrace
+    need bpfcc-tools installed bpfcc-tools
+fi
 
 [ -n "$missing" ] || exit 0
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from systrace import descriptors, machine, probe
 from systrace.assemble import Facts
-from systrace.counting import Counting, prepare
+from systrace.counting import Counting, prepare, tracepoints
 from systrace.options import AttachOptions
 from systrace.report import Probes
 from systrace.target.attached import AWAITED, Attached
@@ -51,7 +51,7 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
             started=started,
             started_ns=started_ns,
             machine=machine.describe(),
-            probes=Probes("raw_tracepoint", vdso.mode),
+            probes=Probes(tracepoints(), vdso.mode),
             selection=options.trace.selection,
             with_times=not options.trace.counts_only,
             vdso_ns=vdso.call_ns,

@@ -34,7 +34,8 @@ KPROBE = 2  # enum bpf_prog_type; uprobes are of this one too
 PERF_EVENT = 7
 RAW_TRACEPOINT = 17
 TRACING = 26
-ATTACH_ITERATOR = 28  # BPF_TRACE_ITER, enum bpf_attach_type
+ATTACH_TYPED_TRACEPOINT = 23  # BPF_TRACE_RAW_TP, enum bpf_attach_type
+ATTACH_ITERATOR = 28  # BPF_TRACE_ITER
 
 INSTRUCTION_BYTES = 8
 _LICENCE = b"Dual MIT/GPL"  # as in the sources, for the helpers that want it
@@ -275,10 +276,14 @@ def load_program(
         ) from error
 
 
-def open_raw_tracepoint(name: str, program_fd: int) -> int:
-    """Attach a program; closing the returned descriptor detaches it."""
-    text = ctypes.create_string_buffer(name.encode("ascii"))
-    return _bpf(_RAW_TRACEPOINT_OPEN, struct.pack("=QI4x", ctypes.addressof(text), program_fd))
+def open_tracepoint(name: str | None, program_fd: int) -> int:
+    """Attach a program; closing the returned descriptor detaches it.
+
+    ``name`` is that of a raw tracepoint; a program for a typed one knows its own.
+    """
+    text = ctypes.create_string_buffer((name or "").encode("ascii"))
+    address = 0 if name is None else ctypes.addressof(text)
+    return _bpf(_RAW_TRACEPOINT_OPEN, struct.pack("=QI4x", address, program_fd))
 
 
 def recursion_misses(program_fd: int) -> int:

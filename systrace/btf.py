@@ -12,7 +12,8 @@ from systrace.errors import UnsupportedError
 
 _KIND_STRUCT = 4
 _KIND_UNION = 5
-_KIND_FUNCTION = 12
+KIND_TYPEDEF = 8
+KIND_FUNCTION = 12
 _KIND_MODIFIERS = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
 
 
@@ -81,14 +82,10 @@ class KernelTypes:
         """Size of a struct in bytes."""
         return int(self._type(self._find(struct)).size_or_type)
 
-    def function(self, name: str) -> int:
-        """Id of a kernel function. Raises UnsupportedError if this kernel has none such."""
-        found = int(
-            self._lib.btf__find_by_name_kind(self._btf, name.encode("ascii"), _KIND_FUNCTION)
-        )
-        if found < 0:
-            raise UnsupportedError(f"this kernel has no {name}")
-        return found
+    def id(self, name: str, kind: int) -> int | None:
+        """Id of a function or a typedef; None if this kernel has none such."""
+        found = int(self._lib.btf__find_by_name_kind(self._btf, name.encode("ascii"), kind))
+        return found if found >= 0 else None
 
     def offset(self, path: str) -> int:
         """Offset in bytes of a member, written ``task_struct.thread_info.status``.
@@ -108,10 +105,8 @@ class KernelTypes:
         return total_bits // 8
 
     def _find(self, struct: str) -> int:
-        found = int(
-            self._lib.btf__find_by_name_kind(self._btf, struct.encode("ascii"), _KIND_STRUCT)
-        )
-        if found < 0:
+        found = self.id(struct, _KIND_STRUCT)
+        if found is None:
             raise UnsupportedError(f"this kernel has no struct {struct}")
         return found
 

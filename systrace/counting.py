@@ -22,11 +22,21 @@ TRACEPOINTS: Final = {
     "on_sys_exit": "sys_exit",
     "on_sys_enter": "sys_enter",
 }
+_CALLS: Final = ("sys_exit", "sys_enter")
 _FIRST_ENTER: Final = "on_first_enter"
 _SLOT_BITS: Final = 14
 _MOST_THREADS: Final = 32768
 _MOST_PROCESSES: Final = 32768  # alive, or ended since the last collection
 _ROWS_A_PROCESS: Final = 16  # kinds of calls and errors, on average over that many
+
+
+def tracepoints() -> str:
+    """Say which ones system calls are counted by, as a report says it.
+
+    Typed ones hand over the registers as what they are, raw ones as a number.
+    """
+    typed = all(kernel.tracepoint(name) is not None for name in _CALLS)
+    return "tp_btf" if typed else "raw_tracepoint"
 
 
 def prepare(options: TraceOptions, more: Sequence[str] = ()) -> probe.Build:
@@ -50,6 +60,8 @@ def prepare(options: TraceOptions, more: Sequence[str] = ()) -> probe.Build:
     if options.per_process:
         definitions["PER_PROCESS"] = 1
         definitions["PROCESS_ROWS"] = definitions["MAX_PROCESSES"] * _ROWS_A_PROCESS
+    if tracepoints() == "tp_btf":
+        definitions["TYPED"] = 1
     return probe.Build((*probe.COUNTING, *more), definitions)
 
 
@@ -101,8 +113,13 @@ class Counting:
         self._counters.hold_moves()
 
     def _attach(self) -> None:
+        typed_calls = tracepoints() == "tp_btf"
         for program, tracepoint in TRACEPOINTS.items():
-            self._links.attach(tracepoint, self._programs.program(program))
+            typed = kernel.tracepoint(tracepoint)
+            if typed_calls and typed is not None:
+                self._links.attach_typed(tracepoint, self._programs.typed(program, typed))
+            else:
+                self._links.attach(tracepoint, self._programs.program(program))
         self._links.attach_if_there("emulate_vsyscall", self._programs.program("on_vsyscall"))
 
     def await_seeds(self, secret: int) -> "Seeds":

@@ -4,7 +4,6 @@ That is read from its BTF, which takes 15 ms, and kept (cache.py) until the next
 version nor a build id tells all builds of a kernel apart.
 """
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -15,11 +14,13 @@ from typing import Final, NamedTuple
 from systrace import cache
 from systrace.errors import UnsupportedError
 
+KIND: Final = "kernel"  # of the entry in the cache
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 
 _OFFSETS: Final = {
     "TASK_STATUS": "task_struct.thread_info.status",
     "TASK_FLAGS": "task_struct.flags",
+    "TASK_STACK": "task_struct.stack",
     "TASK_MM": "task_struct.mm",
     "TASK_PTRACE": "task_struct.ptrace",
     "TASK_PARENT": "task_struct.parent",
@@ -39,11 +40,14 @@ _OFFSETS: Final = {
     "UPID_NR": "upid.nr",
 }
 _SIZES: Final = {"UPID_SIZE": "upid"}
-_FUNCTIONS: Final = ("bpf_iter_task",)
+TASK_ITERATOR: Final = "bpf_iter_task"
+_TYPED: Final = "btf_trace_"  # what the kernel's BTF calls the arguments of a tracepoint
+_FUNCTIONS: Final = (TASK_ITERATOR,)
+_TRACEPOINTS: Final = ("sys_enter", "sys_exit")
 
 
 class Types(NamedTuple):
-    """Offsets and sizes by the name that the probes give them; BTF ids of functions, if there."""
+    """Offsets and sizes by the name that the probes give them; BTF ids by name, where there."""
 
     offsets: Mapping[str, int]
     ids: Mapping[str, int]
@@ -54,15 +58,20 @@ def offsets() -> Mapping[str, int]:
 
     Raises UnsupportedError where the kernel has no BTF, or not these structures.
     """
-    return _types().offsets
+    return types().offsets
 
 
-def function_id(name: str) -> int:
-    """Return the BTF id of a kernel function. Raises UnsupportedError if there is none such."""
-    found = _types().ids.get(name)
+def task_iterator() -> int:
+    """Return the BTF id of what a program for every task is for. Raises UnsupportedError."""
+    found = types().ids.get(TASK_ITERATOR)
     if found is None:
-        raise UnsupportedError(f"this kernel has no {name}")
+        raise UnsupportedError(f"this kernel has no {TASK_ITERATOR}")
     return found
+
+
+def tracepoint(name: str) -> int | None:
+    """Return the BTF id of a typed tracepoint; None where there are raw ones only."""
+    return types().ids.get(_TYPED + name)
 
 
 def build() -> bytes:
@@ -71,29 +80,37 @@ def build() -> bytes:
 
 
 @once
-def _types() -> Types:
+def types() -> Types:
+    """Return all of it. Raises UnsupportedError where the kernel has no BTF."""
+    boot = sources()
+    return cache.kept(KIND, boot, _read, encode, _decode) if boot else _read()
+
+
+def sources() -> tuple[bytes, ...] | None:
+    """Return what decides whether these types are still true; None where a boot has no name."""
     try:
         boot = _BOOT.read_bytes()
     except OSError:
-        return _read()
-    sources = (boot, build(), cache.own_source("kernel.py", "btf.py"))
-    return cache.kept("kernel", sources, _read, _encode, _decode)
+        return None
+    return boot, build(), cache.own_source("kernel.py", "btf.py")
 
 
 def _read() -> Types:
-    from systrace.btf import KernelTypes  # noqa: PLC0415 - libbpf, unless it is known already
+    # libbpf, unless all is known already
+    from systrace.btf import KIND_FUNCTION, KIND_TYPEDEF, KernelTypes  # noqa: PLC0415
 
-    with KernelTypes() as types:
-        offsets = {name: types.offset(path) for name, path in _OFFSETS.items()}
-        offsets |= {name: types.size(struct) for name, struct in _SIZES.items()}
-        ids = {}
-        for name in _FUNCTIONS:
-            with contextlib.suppress(UnsupportedError):
-                ids[name] = types.function(name)
+    with KernelTypes() as btf:
+        offsets = {name: btf.offset(path) for name, path in _OFFSETS.items()}
+        offsets |= {name: btf.size(struct) for name, struct in _SIZES.items()}
+        found = {name: btf.id(name, KIND_FUNCTION) for name in _FUNCTIONS}
+        for name in _TRACEPOINTS:
+            found[_TYPED + name] = btf.id(_TYPED + name, KIND_TYPEDEF)
+        ids = {name: number for name, number in found.items() if number is not None}
     return Types(offsets, ids)
 
 
-def _encode(types: Types) -> bytes:
+def encode(types: Types) -> bytes:
+    """Write them down, to be kept."""
     return json.dumps(types).encode("ascii")
 
 

@@ -215,9 +215,16 @@ class Programs:
         except OSError as error:
             raise _refusal(f"the kernel refused program {name}", error) from error
 
+    def typed(self, name: str, tracepoint: int) -> int:
+        """Load a program, as ``program`` does, for the typed tracepoint with this BTF id."""
+        if name not in self._programs:
+            kind = bpf.ATTACH_TYPED_TRACEPOINT
+            self._programs[name] = self._load(name, bpf.TRACING, kind, tracepoint)
+        return self._programs[name]
+
     def task_iterator(self, name: str) -> "bpf.Iterator":
         """Load a program that runs for every task. Raises UnsupportedError."""
-        target = kernel.function_id("bpf_iter_task")
+        target = kernel.task_iterator()
         program = self._load(name, bpf.TRACING, bpf.ATTACH_ITERATOR, target)
         try:
             return bpf.Iterator(program)

@@ -140,9 +140,9 @@ class Machine:
 class Probes:
     """What counted.
 
-    ``syscalls`` is ``raw_tracepoint``; ``vdso`` is ``patch``, ``uprobe``, ``breakpoint``, ``off``,
-    ``none`` (there is no vDSO), ``removed`` (``--without-vdso``) or ``uncounted`` (a warning says
-    why).
+    ``syscalls`` is ``tp_btf`` or ``raw_tracepoint``; ``vdso`` is ``patch``, ``uprobe``,
+    ``breakpoint``, ``off``, ``none`` (there is no vDSO), ``removed`` (``--without-vdso``) or
+    ``uncounted`` (a warning says why).
     """
 
     syscalls: str

@@ -11,7 +11,7 @@ from typing import Final
 
 from systrace import descriptors, machine
 from systrace.assemble import Facts
-from systrace.counting import Counting, prepare
+from systrace.counting import Counting, prepare, tracepoints
 from systrace.options import RunOptions, TraceOptions
 from systrace.probe import require_bpf
 from systrace.report import Exit, Probes
@@ -144,7 +144,7 @@ def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
         started=utc_now(),
         started_ns=started_ns,
         machine=machine.describe(),
-        probes=Probes("raw_tracepoint", vdso.mode),
+        probes=Probes(tracepoints(), vdso.mode),
         selection=options.trace.selection,
         with_times=not options.trace.counts_only,
         vdso_ns=vdso.call_ns,

@@ -26,7 +26,7 @@ def attached(tracepoint: str) -> int:
     """Attach it to a raw tracepoint and take it off again; returns an errno, 0 where it went."""
     try:
         with loaded(RAW_TRACEPOINT) as program:
-            os.close(bpf.open_raw_tracepoint(tracepoint, program))
+            os.close(bpf.open_tracepoint(tracepoint, program))
     except OSError as error:
         return error.errno or 0
     return 0

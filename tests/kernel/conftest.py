@@ -1,12 +1,14 @@
 """Programs that are built for the tests, and systrace to run them under."""
 
+import functools
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
+
+from systrace import cache, kernel
 
 from .live import Live, started
 from .tracing import Tracer
@@ -27,6 +29,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("_round", range(1, REPEAT + 1))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _raw_tracepoints() -> Iterator[None]:
+    """SYSTRACE_TRACEPOINTS=raw: let systrace believe that this kernel has no typed ones."""
+    sources = kernel.sources()
+    if os.environ.get("SYSTRACE_TRACEPOINTS") != "raw" or sources is None:
+        yield
+        return
+    known = kernel.types()
+    raw = known._replace(ids={kernel.TASK_ITERATOR: known.ids[kernel.TASK_ITERATOR]})
+    cache.write(kernel.KIND, sources, kernel.encode(raw))
+    yield
+    cache.write(kernel.KIND, sources, kernel.encode(known))
+
+
 @pytest.fixture
 def trace(tmp_path: Path) -> Tracer:
     return Tracer(tmp_path)
@@ -37,7 +53,7 @@ def build(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
     """Compile a program of ``programs/``, once for each set of flags; returns its path."""
     directory = tmp_path_factory.mktemp("programs")
 
-    @cache
+    @functools.cache
     def compiled(name: str, *flags: str) -> str:
         binary = directory / "".join((name, *flags))
         compiler = ("gcc", "-std=gnu11", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread")

@@ -113,10 +113,12 @@ def test_the_kernel_puts_a_duration_into_the_bucket_that_holds_it(
     compiled: Callable[[str], str],
 ) -> None:
     source = Path(probe.sources() / "syscalls.c").read_text(encoding="ascii")
-    function = re.search(r"^static inline u64 bucket_of\(.*?^\}", source, re.DOTALL | re.MULTILINE)
-    assert function
+    functions = re.findall(
+        r"^static inline u64 (?:log2_of|bucket_of)\(.*?^\}", source, re.DOTALL | re.MULTILINE
+    )
+    assert len(functions) == 2
     program = compiled(
-        f'#include "shared.h"\n{function[0]}\n'
+        f'#include "shared.h"\n{"".join(functions)}\n'
         "int printf(const char *, ...); int scanf(const char *, ...);\n"
         'int main(void) { unsigned long long ns; while (scanf("%llu", &ns) == 1)'
         ' printf("%llu\\n", (unsigned long long)bucket_of(ns)); }'

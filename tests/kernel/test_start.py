@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from systrace import kernel
-from systrace.btf import KernelTypes
+from systrace.btf import KIND_FUNCTION, KIND_TYPEDEF, KernelTypes
 
 from .tracing import Key, Traced, Tracer, example
 
@@ -96,4 +96,5 @@ def test_kept_offsets_are_those_of_the_running_kernel() -> None:
     with KernelTypes() as types:
         assert kernel.offsets()["TASK_MM"] == types.offset("task_struct.mm")
         assert kernel.offsets()["UPID_SIZE"] == types.size("upid")
-        assert kernel.function_id("bpf_iter_task") == types.function("bpf_iter_task")
+        assert kernel.task_iterator() == types.id("bpf_iter_task", KIND_FUNCTION)
+        assert kernel.tracepoint("sys_exit") == types.id("btf_trace_sys_exit", KIND_TYPEDEF)

@@ -1,0 +1,1 @@
+"""systrace and its peers on the same work: ``make bench`` writes RESULTS.md."""

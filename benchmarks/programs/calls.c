@@ -1,0 +1,75 @@
+/* calls KIND THREADS MILLISECONDS: makes one call over and over, once a line came on standard
+ * input, and prints how many there were, and how many ns of one CPU each took.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BATCH 100
+
+static int kind, zero;
+static unsigned long long end_ns;
+
+static unsigned long long now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static void call(void)
+{
+	struct timespec now;
+	char byte;
+
+	if (kind == 'g')
+		syscall(SYS_getppid);
+	else if (kind == 'r')
+		syscall(SYS_read, zero, &byte, 1);
+	else
+		clock_gettime(CLOCK_REALTIME, &now);
+}
+
+static void *loop(void *count)
+{
+	do
+		for (int i = 0; i < BATCH; i++, ++*(unsigned long long *)count)
+			call();
+	while (now_ns() < end_ns);
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	int threads = argc == 4 ? atoi(argv[2]) : 0, cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned long long counts[256][8] = {0}, begin, total = 0; /* a cache line each */
+	pthread_t others[256];
+
+	if (threads < 1 || threads > 256) {
+		fprintf(stderr, "usage: %s getppid|read|clock THREADS MILLISECONDS\n", argv[0]);
+		return 2;
+	}
+	kind = argv[1][0];
+	zero = open("/dev/zero", O_RDONLY);
+	if (getchar() == EOF)
+		return 2;
+	begin = now_ns();
+	end_ns = begin + atoi(argv[3]) * 1000000ull;
+	for (int i = 1; i < threads; i++)
+		pthread_create(&others[i], NULL, loop, counts[i]);
+	loop(counts[0]);
+	for (int i = 1; i < threads; i++)
+		pthread_join(others[i], NULL);
+	for (int i = 0; i < threads; i++)
+		total += counts[i][0];
+	printf("%llu %.2f\n", total,
+	       (double)(now_ns() - begin) * (threads < cpus ? threads : cpus) / total);
+	return 0;
+}

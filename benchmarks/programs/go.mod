@@ -1,0 +1,3 @@
+module systrace.benchmarks
+
+go 1.19
