@@ -1,4 +1,4 @@
-"""The kernel tests, in the guest: all of them, or the few that CI has the time for."""
+"""The kernel tests, in the guest: all of them, or a few for those who have minutes."""
 
 import sys
 from pathlib import Path
