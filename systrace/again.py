@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from errno import EINTR
 from typing import Final, TypeVar
 
-from systrace.layout import Space
+from systrace.layout import HIST_BUCKETS, Space, bucket_bounds
 from systrace.tally import Key, ProcessRow, ProcessTally, RowTally, Tally
 
 # include/linux/errno.h
@@ -64,7 +64,7 @@ def _take(rows: dict[Key, _Row], rerun: Rerun, times: int) -> None:
     moved = found.total_ns * times // found.count
     rows[restart] = _fewer(replace(found, total_ns=found.total_ns - moved), times)
     if key in rows:
-        rows[key] = replace(rows[key], total_ns=rows[key].total_ns + moved)
+        rows[key] = _consistent(replace(rows[key], total_ns=rows[key].total_ns + moved))
 
 
 def _returned(row: _Row, errno: int, times: int) -> _Row:
@@ -88,6 +88,34 @@ def _fewer(row: _Row, times: int) -> _Row:
         taken = min(calls, left)
         histogram[bucket] -= taken
         left -= taken
-    return replace(
-        row, count=count, histogram={bucket: calls for bucket, calls in histogram.items() if calls}
-    )
+    kept = {bucket: calls for bucket, calls in histogram.items() if calls}
+    return _consistent(replace(row, count=count, histogram=kept))
+
+
+def _consistent(row: _Row) -> _Row:
+    """Bring the extremes in line with the calls that are left, which took ``total_ns`` together.
+
+    Nobody measured a call as a whole that ran in parts: the extremes are then bounds.
+    """
+    if not isinstance(row, RowTally) or row.min_ns is None or row.max_ns is None:
+        return row
+    returned = row.finished
+    if not returned:
+        return replace(row, total_ns=0, min_ns=None, max_ns=None)
+    if returned == 1:
+        histogram = {_bucket_of(row.total_ns): 1}
+        return replace(row, min_ns=row.total_ns, max_ns=row.total_ns, histogram=histogram)
+    min_ns = max(row.min_ns, bucket_bounds(min(row.histogram))[0])
+    mean_ns = -(-row.total_ns // returned)
+    if mean_ns <= row.max_ns:
+        return replace(row, min_ns=min_ns)
+    longest, longer = max(row.histogram), _bucket_of(mean_ns)
+    histogram = {**row.histogram, longest: row.histogram[longest] - 1}
+    histogram[longer] = histogram.get(longer, 0) + 1
+    kept = {bucket: calls for bucket, calls in histogram.items() if calls}
+    return replace(row, min_ns=min_ns, max_ns=mean_ns, histogram=kept)
+
+
+def _bucket_of(ns: int) -> int:
+    """The histogram's bucket of a duration; the last one has no end."""
+    return next((i for i in range(HIST_BUCKETS) if ns < bucket_bounds(i)[1]), HIST_BUCKETS - 1)
