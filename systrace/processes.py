@@ -48,6 +48,16 @@ class Processes:
         self._records.discard_all([ctypes.c_uint32(key) for key in done])
         return alive
 
+    def execs(self, key: int) -> int:
+        """Return how often a process has executed a program; 0 if it is not listed any more."""
+        record = self._records.get(ctypes.c_uint32(key))
+        return 0 if record is None else int(record.execs)
+
+    def living(self) -> dict[int, int]:
+        """Return the pids of processes that live, and when each began, ns."""
+        records = (record for _, record in self._records.everything())
+        return {record.pid: record.start_ns for record in records if not record.end_ns}
+
     def _read_rows(
         self, keys: Callable[[], Mapping[int, Key]], done: set[int]
     ) -> Callable[[int], Mapping[Key, ProcessRow]]:
