@@ -101,6 +101,10 @@ class Counters:
         """Return how often a process, by its key, has executed a program; 0 if it is gone."""
         return self._processes.execs(process)
 
+    def was_killed(self, process: int) -> bool:
+        """Whether SIGKILL ended a process, by its key."""
+        return self._processes.was_killed(process)
+
     def living(self) -> dict[int, int] | None:
         """Return the pids that live, and when each began, ns; None if some are not listed."""
         living = self._processes.living()

@@ -5,6 +5,8 @@ that ended since, and the rest is kept here.
 """
 
 import ctypes
+import os
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
@@ -52,6 +54,14 @@ class Processes:
         """Return how often a process has executed a program; 0 if it is not listed any more."""
         record = self._records.get(ctypes.c_uint32(key))
         return 0 if record is None else int(record.execs)
+
+    def was_killed(self, key: int) -> bool:
+        """Whether SIGKILL ended a process."""
+        record = self._records.get(ctypes.c_uint32(key))
+        if record is not None:
+            return bool(record.end_ns) and os.WTERMSIG(record.exit_code) == signal.SIGKILL
+        ended = self._ended.get(key)
+        return ended is not None and os.WTERMSIG(ended.status) == signal.SIGKILL
 
     def living(self) -> dict[int, int]:
         """Return the pids of processes that live, and when each began, ns."""

@@ -40,6 +40,7 @@ class Captive:
         self._pid = pid
         self.tid = tid
         self._has_stopped = False
+        self._stopped_by_others = False
         ptrace.seize(tid, self.OPTIONS)
         ptrace.interrupt(tid)
         while True:
@@ -49,6 +50,8 @@ class Captive:
             number = os.WSTOPSIG(status)
             if ptrace.is_event(status, ptrace.EVENT_STOP):
                 self._has_stopped = number != signal.SIGTRAP
+                # then ours waits still
+                self._stopped_by_others = self._has_stopped and self._has_sigstop()
                 break
             if is_our_stop(tid, number):
                 break
@@ -58,12 +61,16 @@ class Captive:
         """Detach, with a signal to hand it."""
         if self._has_stopped:
             self._wake(pending)
-        elif masks(self.tid)["SigPnd"] & _bit(signal.SIGSTOP):
+        elif self._has_sigstop():
             # it may be ours
             ptrace.cont(self.tid)
             ptrace.detach(self.tid, self._next_signal() or pending)
         else:
             ptrace.detach(self.tid, pending)
+
+    def _has_sigstop(self) -> bool:
+        """Whether a SIGSTOP waits that was sent to this very task."""
+        return bool(masks(self.tid)["SigPnd"] & _bit(signal.SIGSTOP))
 
     def _next_signal(self, ours: int = signal.SIGSTOP) -> int:
         """Run to the next signal; returns it, and 0 for ours, which somebody may have taken away.
@@ -94,8 +101,10 @@ class Captive:
     def _wake(self, pending: int) -> None:
         """End the stop with a SIGCONT that the program never sees."""
         found = masks(self.tid)
-        waiting = _bit(pending) if pending in _STOPS else 0
-        pending = 0 if waiting else pending
+        waiting = _bit(signal.SIGSTOP) if self._stopped_by_others else 0
+        if pending in _STOPS:
+            waiting |= _bit(pending)
+            pending = 0
         with Path(f"/proc/{self.tid}/status").open("rb", buffering=0) as status:
             if (found["SigBlk"] | found["SigCgt"]) & _bit(signal.SIGCONT):
                 mask = ptrace.get_signal_mask(self.tid)

@@ -63,6 +63,9 @@ class Holding(Protocol):
     def execs(self, process: int) -> int:
         """Return how often a process, by its key, has executed a program; 0 if it is gone."""
 
+    def was_killed(self, process: int) -> bool:
+        """Whether SIGKILL ended a process."""
+
     def living(self) -> Mapping[int, int] | None:
         """Return the pids that live, and when each began, ns; None if some are not known."""
 
@@ -86,6 +89,7 @@ class Signalled(Alone):
         self._images = images
         self._holding = holding
         self._births: bool | None = None
+        self._ahead: set[tuple[int, int]] = set()  # process and execs, as a hold that is to come
         self._holds = holding.holds()
         self._waker = Waker(self._holds)
         self._poll = select.poll()
@@ -144,30 +148,60 @@ class Signalled(Alone):
         pid = tid if why == HoldReason.EXEC else tgid_of(tid)
         if why == HoldReason.EXEC:
             self.images += 1
-        if not hold.held:
+            if self._is_past(hold):
+                return
+        if not hold.held or pid is None:
             self._unheld(pid, tid, why, _TRACED)
             return
-        if why == HoldReason.EXEC and self._holding.execs(hold.process) > hold.execs:
-            self._unheld(pid, tid, why, _WOKEN)  # it is the next program's turn
-            return
-        if pid is None:
-            return
-        try:
-            captive = Captive(pid, tid)
-            pending = self._handle(captive, pid, why)
-            self._hold()  # before it can fork
-            captive.let_go(pending)
-        except TargetDiedError as died:
-            if tid == self._first:
-                self.status = died.status
-        except ProcessLookupError:
-            pass
-        except PermissionError:
-            self._unheld(pid, tid, why, _TRACED)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
+        captive = self._capture(hold, pid, why)
+        if captive is not None:
+            try:
+                pending = self._handle(captive, pid, why)
+                self._hold()  # before it can fork
+                captive.let_go(pending)
+            except TargetDiedError as died:
+                self._died(tid, died)
+            except (ProcessLookupError, FileNotFoundError):
+                pass
         if pid == self._first:
             self.stopped_by = 0  # that was we
+
+    def _is_past(self, hold: Hold) -> bool:
+        """Whether a program was seen to before its turn, or a later one of its process was."""
+        execs = self._holding.execs(hold.process)
+        if (hold.process, hold.execs) in self._ahead:
+            self._ahead.discard((hold.process, hold.execs))
+            return True
+        if execs > hold.execs and (hold.process, execs) in self._ahead:
+            self._images.miss(hold.tid, _WOKEN)
+            return True
+        return False
+
+    def _capture(self, hold: Hold, pid: int, why: HoldReason) -> Captive | None:
+        """Seize it; None if that cannot be done, and what that means has been noted."""
+        try:
+            captive = Captive(pid, hold.tid)
+        except PermissionError:
+            self._unheld(pid, hold.tid, why, _TRACED)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+            return None
+        except (ProcessLookupError, TargetDiedError) as error:
+            if isinstance(error, TargetDiedError):
+                self._died(hold.tid, error)
+            if why == HoldReason.EXEC and not self._holding.was_killed(hold.process):
+                self._images.miss(pid, _WOKEN)
+            return None
+        if why == HoldReason.EXEC:
+            execs = self._holding.execs(hold.process)
+            if execs > hold.execs:  # it has execed again, and that program is seen to now
+                self._images.miss(pid, _WOKEN)
+                self._ahead.add((hold.process, execs))
+        return captive
+
+    def _died(self, tid: int, died: TargetDiedError) -> None:
+        if tid == self._first:
+            self.status = died.status
 
     def _handle(self, captive: Captive, pid: int, why: HoldReason) -> int:
         """Do what it was held for; returns a signal for it."""
