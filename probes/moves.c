@@ -1,28 +1,11 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only
- * A program that moves or unmaps its vDSO, which holds our jumps, is held where its call returns:
- * SIGSTOP from here is SI_KERNEL, as no user can send it, and its tracer, systrace, takes it.
+ * A program that moves or unmaps its vDSO, which holds our jumps, is held where its call returns.
  */
 
 #define NR_MMAP 9
 #define NR_MREMAP 25
 #define MAP_FIXED 0x10    /* include/uapi/asm-generic/mman-common.h */
 #define MREMAP_FIXED 2    /* include/uapi/linux/mman.h */
-#define SIGSTOP 19
-
-/* Nobody else would let it go on: a child that says CLONE_UNTRACED, for one, has no tracer. */
-static inline int systrace_traces(struct task_struct *task)
-{
-	struct config *cfg = configuration();
-	u64 parent = 0; /* the tracer, while there is one */
-	u32 traced = 0;
-
-	bpf_probe_read_kernel(&traced, sizeof(traced), (void *)task + TASK_PTRACE);
-	if (!cfg || !traced)
-		return 0;
-	bpf_probe_read_kernel(&parent, sizeof(parent), (void *)task + TASK_PARENT);
-	bpf_probe_read_kernel(&parent, sizeof(parent), (void *)parent + TASK_GROUP_LEADER);
-	return pid_at_level((void *)parent, cfg->level) == cfg->parent;
-}
 
 /* Whether the vDSO, or what it will have been, shares a byte with this range. */
 static inline int meets_vdso(u64 vdso, u64 begin, u64 length)
@@ -42,6 +25,6 @@ static inline void hold_if_vdso_moves(struct task_struct *task, u32 nr, void *re
 	if (nr == NR_MREMAP && flags & MREMAP_FIXED)
 		meets |= meets_vdso(vdso, LOAD("u64", registers, REG_R8),
 				    LOAD("u64", registers, REG_DX));
-	if (meets && systrace_traces(task))
-		bpf_send_signal_thread(SIGSTOP);
+	if (meets)
+		hold(task, HOLD_MOVE);
 }

@@ -103,6 +103,24 @@ struct config {
 	u32 level;     /* of systrace's own pid namespace: first how far above the target's it is */
 	u32 holding;   /* systrace interrupts threads: the calls that this ends run again */
 	u32 parent;    /* of the target: systrace, as its own pid namespace numbers it */
+	u32 hold_execs;  /* hold processes at the exit of their exec */
+	u32 hold_births; /* hold new processes before their first instruction */
+};
+
+enum hold_reason {
+	HOLD_EXEC,
+	HOLD_BIRTH,
+	HOLD_MOVE, /* it may have moved or unmapped its vDSO */
+};
+
+/* A task that stops, for systrace to see to it and let it go. */
+struct hold {
+	u32 tid; /* in systrace's own pid namespace */
+	u32 why;
+	u32 held; /* 0: it could not be stopped, and runs on */
+	u32 process; /* key into processes */
+	u32 execs;   /* of that process, so far */
+	u32 unused;
 };
 
 enum seeding_mode {

@@ -94,5 +94,6 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx)
 			finish(row, slot->in_flight, slot->process, slot->enter_ns, 0);
 	}
 	slot->in_flight = IN_FLIGHT_IGNORED;
+	hold_exec(current_btf());
 	return 0;
 }

@@ -318,10 +318,12 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	slot->in_flight = 0;
 	if (!row_plus_1) {
-		if (slot->newborn == NEWBORN)
+		if (slot->newborn == NEWBORN) {
 			slot->newborn = 0;
-		else
+			hold_birth(current_btf());
+		} else {
 			count_filtered(current_btf());
+		}
 		return 0;
 	}
 	row = row_at(row_plus_1);

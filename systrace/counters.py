@@ -91,6 +91,25 @@ class Counters:
                 flags = self._refs[ref].value | REF_VDSO | REF_MAPS
                 self._refs[ref] = ctypes.c_uint32(flags)
 
+    def hold(self, *, births: bool) -> None:
+        """Hold processes that exec and, with ``births``, new ones."""
+        config = self._config[ctypes.c_uint32(0)]
+        config.hold_execs, config.hold_births = 1, int(births)
+        self._config[ctypes.c_uint32(0)] = config
+
+    def execs(self, process: int) -> int:
+        """Return how often a process, by its key, has executed a program; 0 if it is gone."""
+        return self._processes.execs(process)
+
+    def was_killed(self, process: int) -> bool:
+        """Whether SIGKILL ended a process, by its key."""
+        return self._processes.was_killed(process)
+
+    def living(self) -> dict[int, int] | None:
+        """Return the pids that live, and when each began, ns; None if some are not listed."""
+        living = self._processes.living()
+        return None if 0 in living or self._total(Total.LOST_PROCESSES) else living
+
     def drain(self) -> Tally:
         """Read everything."""
         totals = {total: self._total(total) for total in Total}

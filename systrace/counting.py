@@ -1,5 +1,6 @@
 """The probes of one session: compiled for this kernel, attached, drained, detached."""
 
+import mmap
 import os
 import time
 from collections.abc import Sequence
@@ -8,9 +9,10 @@ from typing import Final
 
 from systrace import kernel, machine, probe
 from systrace.counters import Counters
-from systrace.layout import REF_SKIP, Config
+from systrace.layout import REF_SKIP, Config, Hold
 from systrace.links import Links
 from systrace.options import TraceOptions
+from systrace.ring import Ring
 from systrace.seeds import Seeds
 from systrace.tally import Tally
 from systrace.vdso.image import Image, own_bytes
@@ -27,6 +29,7 @@ _FIRST_ENTER: Final = "on_first_enter"
 _SLOT_BITS: Final = 14
 _MOST_THREADS: Final = 32768
 _MOST_PROCESSES: Final = 32768  # alive, or ended since the last collection
+_HOLD_BYTES: Final = 1 << 17  # of records of tasks that wait for systrace at the same time
 _ROWS_A_PROCESS: Final = 16  # kinds of calls and errors, on average over that many
 
 
@@ -57,6 +60,10 @@ def prepare(options: TraceOptions, more: Sequence[str] = ()) -> probe.Build:
     }
     if options.counts_only:
         definitions["COUNTS_ONLY"] = 1
+    if options.by_signal:
+        definitions["BY_SIGNAL"] = 1
+        definitions["PAGE_SIZE"] = mmap.PAGESIZE
+        definitions["HOLD_PAGES"] = _HOLD_BYTES // mmap.PAGESIZE
     if options.per_process:
         definitions["PER_PROCESS"] = 1
         definitions["PROCESS_ROWS"] = definitions["MAX_PROCESSES"] * _ROWS_A_PROCESS
@@ -111,6 +118,26 @@ class Counting:
         Each stands in the delivery of a SIGSTOP of the kernel's own (SI_KERNEL).
         """
         self._counters.hold_moves()
+
+    def holds(self) -> Ring[Hold]:
+        """Return the tasks that are held; with ``by_signal`` only."""
+        return Ring(self._programs.map_fd("holds"), _HOLD_BYTES, Hold)
+
+    def hold(self, *, births: bool) -> None:
+        """Begin to hold processes that exec and, with ``births``, new ones."""
+        self._counters.hold(births=births)
+
+    def execs(self, process: int) -> int:
+        """Return how often a process, by its key, has executed a program; 0 if it is gone."""
+        return self._counters.execs(process)
+
+    def was_killed(self, process: int) -> bool:
+        """Whether SIGKILL ended a process, by its key."""
+        return self._counters.was_killed(process)
+
+    def living(self) -> dict[int, int] | None:
+        """Return the pids that live, and when each began, ns; None if some are not listed."""
+        return self._counters.living()
 
     def _attach(self) -> None:
         typed_calls = tracepoints() == "tp_btf"

@@ -117,6 +117,29 @@ class Config(ctypes.Structure):
         ("level", ctypes.c_uint32),
         ("holding", ctypes.c_uint32),
         ("parent", ctypes.c_uint32),
+        ("hold_execs", ctypes.c_uint32),
+        ("hold_births", ctypes.c_uint32),
+    )
+
+
+class HoldReason(IntEnum):
+    """Why a task was held."""
+
+    EXEC = 0
+    BIRTH = 1
+    MOVE = 2
+
+
+class Hold(ctypes.Structure):
+    """A task that stops, for systrace to see to it and let it go."""
+
+    _fields_ = (
+        ("tid", ctypes.c_uint32),
+        ("why", ctypes.c_uint32),
+        ("held", ctypes.c_uint32),
+        ("process", ctypes.c_uint32),
+        ("execs", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
     )
 
 

@@ -49,6 +49,7 @@ class TraceOptions:
     counts_only: bool = False
     selection: Selection | None = None
     follow: bool = True
+    by_signal: bool = False
     without_vdso: bool = False
     per_process: bool = False
 

@@ -37,7 +37,10 @@ _BCC_INSTALL: Final = (
     "Debian and Ubuntu: apt-get install python3-bpfcc; Fedora: dnf install python3-bcc; "
     "Arch: pacman -S python-bcc"
 )
-COUNTING: Final = ("tasks.c", "moves.c", "per_process.c", "syscalls.c", "start.c", "vsyscall.c")
+COUNTING: Final = (
+    *("tasks.c", "hold.c", "moves.c", "per_process.c"),
+    *("syscalls.c", "start.c", "vsyscall.c"),
+)
 SEEDING: Final = ("seed.c",)
 
 

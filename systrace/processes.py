@@ -5,6 +5,8 @@ that ended since, and the rest is kept here.
 """
 
 import ctypes
+import os
+import signal
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
@@ -47,6 +49,24 @@ class Processes:
             (self._ended if key in done else alive)[key] = _tally(record, rows(key))
         self._records.discard_all([ctypes.c_uint32(key) for key in done])
         return alive
+
+    def execs(self, key: int) -> int:
+        """Return how often a process has executed a program; 0 if it is not listed any more."""
+        record = self._records.get(ctypes.c_uint32(key))
+        return 0 if record is None else int(record.execs)
+
+    def was_killed(self, key: int) -> bool:
+        """Whether SIGKILL ended a process."""
+        record = self._records.get(ctypes.c_uint32(key))
+        if record is not None:
+            return bool(record.end_ns) and os.WTERMSIG(record.exit_code) == signal.SIGKILL
+        ended = self._ended.get(key)
+        return ended is not None and os.WTERMSIG(ended.status) == signal.SIGKILL
+
+    def living(self) -> dict[int, int]:
+        """Return the pids of processes that live, and when each began, ns."""
+        records = (record for _, record in self._records.everything())
+        return {record.pid: record.start_ns for record in records if not record.end_ns}
 
     def _read_rows(
         self, keys: Callable[[], Mapping[int, Key]], done: set[int]

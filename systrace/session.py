@@ -20,6 +20,7 @@ from systrace.target.alone import Alone
 from systrace.target.command import find
 from systrace.target.follow import Tree
 from systrace.target.launch import Command, Held, inherited_environment, signals_blocked
+from systrace.target.signalled import Signalled
 from systrace.target.user import Identity, resolve
 from systrace.vdso.count import VdsoCount
 from systrace.vdso.remove import WithoutVdso
@@ -62,7 +63,7 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         if vdso.follows:
             counting.hold_moves()
         counting.await_exec(target.pid, vdso.secret)
-        tree = _tree(target.pid, vdso, options, counting)
+        tree = _tree(target.pid, vdso, options, counting, stack)
         tree.status = target.start()
         counting.started()
         if tree.status is None:
@@ -113,14 +114,23 @@ def unprobed(options: RunOptions) -> Timing:
 def _vdso(trace: TraceOptions) -> VdsoCount:
     if trace.without_vdso:
         return WithoutVdso()
-    return VdsoCount(trace.vdso, per_process=trace.per_process)
+    return VdsoCount(trace.vdso, per_process=trace.per_process, announced=not trace.by_signal)
 
 
-def _tree(pid: int, vdso: VdsoCount, options: RunOptions, counting: Counting) -> Tree | Alone:
-    """Follow under ptrace only where new images have to be prepared."""
-    if vdso.follows:
-        return Tree(pid, vdso, children=options.trace.follow, wait_all=options.wait_all)
-    return Alone(pid, counting.alive if options.wait_all else None)
+def _tree(
+    pid: int,
+    vdso: VdsoCount,
+    options: RunOptions,
+    counting: Counting,
+    stack: contextlib.ExitStack,
+) -> Tree | Alone:
+    """Follow only where new images have to be prepared."""
+    alive = counting.alive if options.wait_all else None
+    if not vdso.follows:
+        return Alone(pid, alive)
+    if options.trace.by_signal:
+        return stack.enter_context(Signalled(pid, vdso, counting, _AWAITED, alive))
+    return Tree(pid, vdso, children=options.trace.follow, wait_all=options.wait_all)
 
 
 def executable(options: RunOptions) -> tuple[Command, Identity | None]:
@@ -157,6 +167,9 @@ def _next_signal(target: Held, tree: Tree | Alone, heard: set[int], due_ns: floa
         _stop_with(target, tree)
     if tree.polls:
         due_ns = min(due_ns, time.monotonic_ns() + _POLL_NS)
+    if isinstance(tree, Signalled):
+        tree.rest(due_ns)
+        due_ns = 0
     if due_ns == float("inf"):
         info = signal.sigwaitinfo(_AWAITED)
     else:

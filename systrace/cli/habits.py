@@ -29,6 +29,7 @@ _FORMATS = {(wanted,) for wanted in FORMATS}
 # Options of strace and ltrace that ask for what a report always holds.
 _ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
 _FOLLOWS = "-f follows children; a format is asked for with -F:"
+_OPTIONAL = ("run", "follow")
 _PID = ("-p", "--pid", "--attach")
 # What options without a type of their own take.
 _SAMPLES = {
@@ -161,7 +162,10 @@ def _wrong_use(error: click.BadOptionUsage, line: Line) -> str:
             continue
         if word.option.is_flag:
             meant = line.swap(word, replace(word, value=None))
-            return _with(f"{_both(word.option)} takes no value:", example(meant))
+            value = (
+                "signal or no value" if (line.verb, word.option.name) == _OPTIONAL else "no value"
+            )
+            return _with(f"{_both(word.option)} takes {value}:", example(meant))
         if word.value is None:
             meant = line.swap(word, replace(word, value=_sample(word.option)))
             return _with(f"{_both(word.option)} lacks its {_metavar(word)}:", example(meant))

@@ -18,7 +18,11 @@ class Word:
     value: str | None = None
 
     def __iter__(self) -> Iterator[str]:
-        return iter((self.spelling,) if self.value is None else (self.spelling, self.value))
+        if self.value is None:
+            return iter((self.spelling,))
+        if self.option is not None and self.option.is_flag:
+            return iter((f"{self.spelling}={self.value}",))
+        return iter((self.spelling, self.value))
 
     def means(self, parameter: click.Parameter | None) -> bool:
         """Whether it is a spelling of this parameter."""

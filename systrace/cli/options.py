@@ -59,14 +59,14 @@ def quiet(stream: str = "standard error") -> _Decorator:
     return click.option("-q", "--quiet", is_flag=True, help=f"Print no report to {stream}.")
 
 
-def follow() -> _Decorator:
-    """``-f/--follow`` and ``--no-follow``."""
+def follow(more: str = "") -> _Decorator:
+    """``-f/--follow`` and ``--no-follow``; ``more`` is said of them."""
     return click.option(
         "-f",
         "--follow/--no-follow",
         "follow",
         default=True,
-        help="Count children too, which is the default, or leave them out.",
+        help=f"Count children too, which is the default, or leave them out.{more}",
     )
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from systrace.cli import options
+from systrace.cli import following, options
 
 EPILOG = """\b
 Examples:
@@ -24,7 +24,14 @@ not found.
 """
 
 
+_BY_SIGNAL = (
+    " --follow=signal does so without ptrace, for debuggers and LeakSanitizer among the children: "
+    "each stops for a moment when it execs, and its parent may see that (SIGCHLD, EINTR)."
+)
+
+
 @click.command(
+    cls=following.Command,
     epilog=EPILOG,
     options_metavar="[options]",
     # systrace's options end at COMMAND: `run ls -l` gives -l to ls.
@@ -36,7 +43,7 @@ not found.
 @options.output()
 @options.format_()
 @options.quiet()
-@options.follow()
+@options.follow(_BY_SIGNAL)
 @options.per_process()
 @options.wait_all()
 @options.user()
@@ -68,7 +75,8 @@ def run(context: click.Context, /, **asked: Any) -> None:
 
     arguments: tuple[str, ...] = context.obj
     tracing.refuse_habits(context.command, arguments)
-    wanted, presentation = tracing.parse(asked)
+    by_signal = following.by_signal(context)
+    wanted, presentation = tracing.parse({**asked, "by_signal": by_signal})
     tracing.require_privilege(arguments, wanted)
     observed = tracing.trace(wanted, presentation)
     tracing.end(observed, quiet=presentation.quiet)

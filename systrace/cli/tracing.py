@@ -33,6 +33,8 @@ def refuse_habits(command: click.Command, arguments: Sequence[str]) -> None:
 
 def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
     """Put the options that click hands over into frozen values. Raises UsageError."""
+    if asked["by_signal"] and not asked["follow"]:
+        raise UsageError("--no-follow leaves --follow=signal nothing to follow: give one of them")
     wanted = RunOptions(
         command=asked["command"],
         user=asked["user"],
@@ -41,6 +43,7 @@ def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
             counts_only=asked["counts_only"],
             selection=selected(asked["expressions"]),
             follow=asked["follow"],
+            by_signal=asked["by_signal"],
             per_process=asked["per_process"],
             without_vdso=asked["without_vdso"],
         ),

@@ -1,10 +1,8 @@
 """Processes that run already: their ends, and the signals that end the observation of them."""
 
-import ctypes
 import os
 import select
 import signal
-import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -12,14 +10,12 @@ from typing import Final
 
 from systrace.again import Rerun
 from systrace.errors import SystraceError
+from systrace.target import signalfd
 from systrace.target.find import Found
 
 # To us, and never to the target: they end the observation. A terminal sends the first and third.
 _ENDING: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 AWAITED: Final = _ENDING | {signal.SIGUSR1}
-_SIGINFO_BYTES: Final = 128  # struct signalfd_siginfo, signalfd(2)
-_SFD_FLAGS: Final = os.O_CLOEXEC | os.O_NONBLOCK
-_NSIG_BYTES: Final = 128  # glibc's sigset_t
 _SETTLE_NS: Final = 5_000_000
 
 
@@ -44,7 +40,7 @@ class Attached:
         self._settle: Callable[[], bool] | None = None
         self._settling = False
         self.redone: Counter[Rerun] = Counter()
-        self._signals = _signalfd()
+        self._signals = signalfd.opened(AWAITED)
         self._poll.register(self._signals, select.POLLIN)
         for process in found:
             try:
@@ -99,7 +95,7 @@ class Attached:
         number = 0
         for fd, _ in self._poll.poll(timeout_ms):
             if fd == self._signals:
-                (number,) = struct.unpack_from("=I", os.read(fd, _SIGINFO_BYTES))
+                number = signalfd.take(fd)
                 self._ended = self._ended or number in _ENDING
             else:
                 self._poll.unregister(fd)
@@ -112,16 +108,3 @@ class Attached:
     def step(self, until_ns: float) -> bool:  # noqa: ARG002 - as a tree under ptrace
         """Do nothing: they are not traced."""
         return False
-
-
-def _signalfd() -> int:
-    libc = ctypes.CDLL(None, use_errno=True)
-    mask = ctypes.create_string_buffer(_NSIG_BYTES)
-    libc.sigemptyset(mask)
-    for awaited in AWAITED:
-        libc.sigaddset(mask, int(awaited))
-    fd: int = libc.signalfd(-1, mask, _SFD_FLAGS)
-    if fd < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
-    return fd

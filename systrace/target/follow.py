@@ -12,14 +12,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from errno import EINTR
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from systrace import ptrace
 from systrace.again import RESTART_BLOCK, RESTARTS, Rerun
-from systrace.target.inject import TargetDiedError
-from systrace.target.masks import ignores, masks
-from systrace.target.seccomp import filters_more_than_ours
+from systrace.target.images import Images, arrive, moved, prepare
+from systrace.target.inject import TargetDiedError, is_our_stop
+from systrace.target.status import ignores, masks, tgid_of
 
 _FOLLOW: Final = (
     ptrace.O_TRACESYSGOOD
@@ -33,38 +32,8 @@ _AGAIN: Final = {2**64 - number: number for number in (EINTR, *RESTARTS)}
 _INTERRUPTED: Final = 2**64 - EINTR
 _RESTART: Final = 2**64 - 513  # -ERESTARTNOINTR: the kernel runs the call again
 _NO_CALL: Final = 2**63  # orig_rax is -1 where the task is in no call
-_FILTERED: Final = "a seccomp filter may forbid it, and cannot be suspended"
 _RELEASE_S: Final = 1.0
 _POLL_S: Final = 0.001
-
-
-class Images(Protocol):
-    """Who hears of images: the vDSO side of a session."""
-
-    def prepare(self, pid: int) -> int:
-        """Prepare a process that stands at the exit of its exec; returns a signal to hand it."""
-
-    def refuse(self, pid: int, reason: str) -> None:
-        """Note that a process cannot be prepared."""
-
-    def inherit(self, parent: int, child: int) -> None:
-        """Note that a new process shares its parent's image; it may have another by now."""
-
-    @property
-    def parts(self) -> bool:
-        """Whether ``arrive`` makes calls in a process, as ``prepare`` does."""
-
-    def arrive(self, child: int) -> int:
-        """Note that a new process, which has not run yet, is held; returns a signal to hand it."""
-
-    def moved(self, pid: int, tid: int, *, may_call: bool) -> int:
-        """Note that a held thread may have moved its vDSO; returns a signal to hand it."""
-
-    def keep_together(self, reason: str) -> None:
-        """Note that ``arrive`` cannot make calls in a process."""
-
-    def forget(self, pid: int) -> None:
-        """Note that a process has ended, or is followed no longer."""
 
 
 class Tree:
@@ -155,7 +124,7 @@ class Tree:
             self._stopped(tid, number)
         elif ptrace.is_syscall_stop(status):
             ptrace.cont(tid)
-        elif _is_our_stop(tid, number):
+        elif is_our_stop(tid, number):
             ptrace.cont(tid, self._moved(tid))
         else:
             self._signalled(tid, number)
@@ -191,7 +160,7 @@ class Tree:
         if number != signal.SIGTRAP:
             ptrace.listen(tid)
         elif self._children or self._tgid(tid) == self._first:
-            ptrace.cont(tid, self._arrive(tid) if self._is_new(tid) else 0)
+            ptrace.cont(tid, arrive(self._images, tid, self._options) if self._is_new(tid) else 0)
         else:
             ptrace.detach(tid)
             self._processes.pop(tid, None)
@@ -199,7 +168,7 @@ class Tree:
 
     def _born(self, parent: int, event: int) -> None:
         child = ptrace.event_message(parent)
-        tgid = self._processes.get(child) or _tgid_of(child)
+        tgid = self._processes.get(child) or tgid_of(child)
         if event == ptrace.EVENT_CLONE and tgid not in (None, child):
             return
         if tgid is not None and child not in self._processes:
@@ -214,27 +183,12 @@ class Tree:
             return True
         return tid not in self._processes and self._tgid(tid) == tid
 
-    def _arrive(self, pid: int) -> int:
-        if not self._images.parts:
-            return self._images.arrive(pid)
-        try:
-            with self._held(pid):
-                return self._images.arrive(pid)
-        except PermissionError:
-            self._images.keep_together(_FILTERED)
-            return 0
-
     def _moved(self, tid: int) -> int:
-        """See what a thread that eBPF stopped has done to its vDSO; returns a signal for it."""
-        try:
-            with self._held(tid):
-                return self._images.moved(self._tgid(tid), tid, may_call=True)
-        except PermissionError:
-            return self._images.moved(self._tgid(tid), tid, may_call=False)
+        return moved(self._images, self._tgid(tid), tid, self._options)
 
     def _tgid(self, tid: int) -> int:
         if tid not in self._processes:
-            self._processes[tid] = _tgid_of(tid) or tid
+            self._processes[tid] = tgid_of(tid) or tid
         return self._processes[tid]
 
     def _exec(self, pid: int) -> None:
@@ -257,23 +211,7 @@ class Tree:
 
     def _prepare(self, pid: int, pending: int = 0) -> None:
         self.images += 1
-        try:
-            with self._held(pid):
-                pending = self._images.prepare(pid) or pending
-        except PermissionError:
-            self._images.refuse(pid, _FILTERED)
-        ptrace.cont(pid, pending)
-
-    @contextlib.contextmanager
-    def _held(self, pid: int) -> Iterator[None]:
-        """Let a process die with us, and no filter kill it, while it is made to make calls.
-
-        Raises PermissionError if its filter cannot be suspended.
-        """
-        suspend = ptrace.O_SUSPEND_SECCOMP if filters_more_than_ours(pid) else 0
-        ptrace.set_options(pid, self._options | ptrace.O_EXITKILL | suspend)
-        yield
-        ptrace.set_options(pid, self._options)
+        ptrace.cont(pid, prepare(self._images, pid, self._options) or pending)
 
     def _ended(self, tid: int, status: int) -> None:
         tgid = self._processes.pop(tid, tid)
@@ -310,7 +248,7 @@ class Tree:
                 return
             self._run_again(tid)
         pending = number if not event and number != signal.SIGTRAP else 0
-        if not event and _is_our_stop(tid, number):
+        if not event and is_our_stop(tid, number):
             pending = self._moved(tid)
         self._processes.pop(tid, None)
         ptrace.detach(tid, pending)
@@ -322,20 +260,3 @@ class Tree:
         if registers.rax == _INTERRUPTED and registers.orig_rax < _NO_CALL:
             registers.rax = _RESTART
             ptrace.set_registers(tid, registers)
-
-
-def _is_our_stop(tid: int, number: int) -> bool:
-    """Whether a thread is about to be stopped by the kernel, which only our eBPF asks it for."""
-    return number == signal.SIGSTOP and ptrace.signal_code(tid) == ptrace.SI_KERNEL
-
-
-def _tgid_of(tid: int) -> int | None:
-    """The process a thread belongs to; None if it is gone already."""
-    try:
-        text = Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    for line in text.splitlines():
-        if line.startswith("Tgid:"):
-            return int(line.split()[1])
-    return None

@@ -28,6 +28,11 @@ class TargetDiedError(SystraceError):
         self.status = status
 
 
+def is_our_stop(tid: int, number: int) -> bool:
+    """Whether a task is about to be stopped by the kernel, which only our eBPF asks it for."""
+    return number == signal.SIGSTOP and ptrace.signal_code(tid) == ptrace.SI_KERNEL
+
+
 class Injector:
     """Holds one stopped task; leaving the context puts its registers and signals back."""
 
@@ -82,4 +87,9 @@ class Injector:
                 raise TargetDiedError(status)
             # only SIGSTOP passes the mask: it waits until the task is let go, or for a SIGCONT
             stopped = os.WSTOPSIG(status)
-            self.pending_signal = 0 if stopped == signal.SIGTRAP else stopped
+            if stopped == signal.SIGTRAP:
+                self.pending_signal = 0
+            elif ptrace.is_event(status, ptrace.EVENT_STOP):
+                pass  # it had stopped before
+            elif not is_our_stop(self.tid, stopped):
+                self.pending_signal = stopped

@@ -10,7 +10,7 @@ import errno
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from systrace import bpf, kernel, perf_event, probe
@@ -176,6 +176,11 @@ class Breakpoints:
             except OSError as error:
                 self.drop(other)
                 raise BreakpointError(f"it gets no breakpoint: {error.strerror}") from error
+
+    def keep(self, pids: Collection[int]) -> None:
+        """Take them from all others."""
+        for pid in self._events.keys() - pids:
+            self.drop(pid)
 
     def holds(self, pid: int) -> bool:
         """Whether a process has breakpoints."""

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-from collections import Counter
 from typing import Final
 
 from systrace.errors import SystraceError, UnsupportedError
@@ -14,6 +13,7 @@ from systrace.vdso import image, kept, moved, x86_64
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.images import ImageCounters
+from systrace.vdso.notes import Notes
 from systrace.vdso.patch import (
     CounterPages,
     UnpatchableError,
@@ -23,6 +23,7 @@ from systrace.vdso.patch import (
     patch,
     vdso_address,
 )
+from systrace.vdso.sweep import Living, in_use
 from systrace.vdso.uprobe import UprobeCounters, code_file
 
 _MODES: Final = {
@@ -44,21 +45,22 @@ class VdsoCount:
     ``lent_fd`` is a file that the target needs across its exec, or None.
     """
 
-    def __init__(self, asked: VdsoMode, *, per_process: bool = False) -> None:
+    def __init__(
+        self, asked: VdsoMode, *, per_process: bool = False, announced: bool = True
+    ) -> None:
+        """``announced``: forks and ends are told, by ``inherit`` and ``forget``."""
         self._asked = asked
         self._per_process = per_process
         self.mode = _MODES[asked]
         self.secret = int.from_bytes(os.urandom(8), "little")
         self.lent_fd = code_file() if self.mode == "uprobe" else None
         self._plan: x86_64.Plan | None = None
-        self._images = ImageCounters(per_process=per_process)
+        self._images = ImageCounters(per_process=per_process, announced=announced)
         self._image: image.Image | None = None
         self._breakpoints: Breakpoints | None = None
         self._no_breakpoints: str | None = None
         self._first: int | None = None
-        self._uncounted: Counter[str] = Counter()
-        self._held: Counter[str] = Counter()
-        self._together: Counter[str] = Counter()
+        self._notes = Notes()
         self._calibration: Calibration | None = None
         self._uprobes: UprobeCounters | None = None
         self._uprobed: CounterPages | None = None
@@ -141,7 +143,7 @@ class VdsoCount:
         if self._asked != "auto" or not self._with_breakpoints():
             self._unpatchable(reason, first=first)
         elif self._hold(pid, first=first, otherwise=reason):
-            self._held[reason] += 1
+            self._notes.by_breakpoints[reason] += 1
             if first:
                 self.mode = "breakpoint"
 
@@ -167,6 +169,11 @@ class VdsoCount:
             return False
         return True
 
+    def miss(self, pid: int, reason: str) -> None:
+        """Note that a new image runs unprepared."""
+        self.forget(pid)
+        self._notes.uncounted[reason] += 1
+
     def inherit(self, parent: int, child: int) -> None:
         """A forked child counts into its parent's pages."""
         self._images.share(parent, child)
@@ -175,6 +182,11 @@ class VdsoCount:
     def parts(self) -> bool:
         """Whether a forked process is changed when it arrives."""
         return self._per_process and self._plan is not None
+
+    @property
+    def wants_births(self) -> bool:
+        """Whether ``arrive`` has to do with forked processes."""
+        return self.parts or self._breakpoints is not None
 
     def arrive(self, child: int) -> int:
         """A forked child, held, has its parent's image; returns a signal to hand it.
@@ -189,7 +201,7 @@ class VdsoCount:
             with contextlib.suppress(UnpatchableError, OSError):
                 self._breakpoints.hold(child, check_address(child, self._image))
         except BreakpointError as error:
-            self._uncounted[str(error)] += 1
+            self._notes.uncounted[str(error)] += 1
         return pending
 
     def _part(self, child: int) -> int:
@@ -209,13 +221,28 @@ class VdsoCount:
 
     def keep_together(self, reason: str) -> None:
         """Note that a forked child's calls are counted with its parent's."""
-        self._together[reason] += 1
+        self._notes.with_parent[reason] += 1
 
     def forget(self, pid: int) -> None:
         """A process has ended, or has another image now."""
         self._images.drop(pid, keep=self._uprobed)
         if self._breakpoints is not None:
             self._breakpoints.drop(pid)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether ``sweep`` may be worth its while."""
+        return self._images.crowded
+
+    def sweep(self, living: Living) -> None:
+        """Let go of what no living process has, where that was not announced."""
+        found = in_use(living)
+        if found is None:
+            return
+        pids, inodes = found
+        self._images.sweep(inodes, keep=self._uprobed)
+        if self._breakpoints is not None:
+            self._breakpoints.keep(pids)
 
     def moved(self, pid: int, tid: int, *, may_call: bool) -> int:
         """A held thread may have moved or unmapped the vDSO; returns a signal to hand it.
@@ -227,7 +254,7 @@ class VdsoCount:
             try:
                 self._breakpoints.move(pid, vdso)
             except BreakpointError as error:
-                self._uncounted[_MOVED.format(error)] += 1
+                self._notes.uncounted[_MOVED.format(error)] += 1
         counters = self._images.found_in(pid)
         if self._plan is None or counters is None or vdso is None:
             return 0
@@ -235,7 +262,7 @@ class VdsoCount:
             secret = self.secret if may_call else None
             pages, pending = moved.follow(tid, self._plan, counters, vdso, secret)
         except UnpatchableError as error:
-            self._uncounted[_MOVED.format(error)] += 1
+            self._notes.uncounted[_MOVED.format(error)] += 1
             return 0
         if pages is not counters.pages:
             self._images.replace(pid, pages, self._uprobed)
@@ -244,7 +271,7 @@ class VdsoCount:
     def _unpatchable(self, reason: str, *, first: bool) -> None:
         if first:
             self._refuse("uncounted", reason)
-        self._uncounted[reason] += 1
+        self._notes.uncounted[reason] += 1
 
     def _refuse(self, mode: str, reason: str) -> None:
         if self._asked in ("patch", "breakpoint", "uprobe"):
@@ -278,14 +305,14 @@ class VdsoCount:
     @property
     def uncounted(self) -> int:
         """How many programs had vDSO calls that nothing counted."""
-        return self._uncounted.total()
+        return self._notes.uncounted.total()
 
     def incomplete(self) -> set[str]:
         """Return what was not counted, as ``Report.incomplete`` names it."""
         names = list(self._plan.refused) if self._plan is not None else []
         if self._breakpoints is not None and self._breakpoints.used:
             names += self._breakpoints.left_out
-        return {f"vdso {name}" for name in names} | ({"vdso"} if self._uncounted else set())
+        return {f"vdso {name}" for name in names} | ({"vdso"} if self._notes.uncounted else set())
 
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""
@@ -293,15 +320,7 @@ class VdsoCount:
         if self._plan is not None:
             for name, reason in self._plan.refused.items():
                 warnings.append(f"vDSO calls of {name} were not counted: {reason}")
-        for reason, count in self._uncounted.items():
-            warnings.append(f"vDSO calls of {_programs(count)} were not counted: {reason}")
-        for reason, count in self._held.items():
-            warnings.append(
-                f"vDSO calls of {_programs(count)} were counted by breakpoints: {reason}"
-            )
-        for reason, count in self._together.items():
-            processes = "1 forked process" if count == 1 else f"{count:,} forked processes"
-            warnings.append(f"vDSO calls of {processes} are shown with the parent's: {reason}")
+        warnings += self._notes.warnings()
         if self._breakpoints is not None:
             warnings += self._breakpoints.warnings()
         return warnings
@@ -315,7 +334,3 @@ class VdsoCount:
         if self._uprobes.read() == self._uprobed.read():
             return None
         return "uprobes and trampolines do not agree: vDSO counts may be off"
-
-
-def _programs(count: int) -> str:
-    return "1 program" if count == 1 else f"{count:,} programs"

@@ -5,15 +5,14 @@ half-way through an injected call; and when systrace goes away, it restores what
 It is forked from systrace, so that both have the same code and the same maps, and takes no signal.
 """
 
-import ctypes
 import os
 import pickle
 import select
-import signal
 import socket
 from contextlib import suppress
 from typing import Any, Final, NoReturn
 
+from systrace import beside
 from systrace.errors import SystraceError
 from systrace.target.find import Found
 from systrace.vdso.live_patch import LivePatcher, Patched
@@ -21,8 +20,6 @@ from systrace.vdso.patch import UnpatchableError
 
 _MOST_BYTES: Final = 1 << 20
 _SETTLE_MS: Final = 5
-_PR_SET_NAME: Final = 15  # include/uapi/linux/prctl.h
-_STANDARD: Final = (0, 1, 2)
 
 
 class Guard:
@@ -70,12 +67,7 @@ class Guard:
 def _keep(patcher: LivePatcher, questions: socket.socket) -> NoReturn:
     """In the guard: answer until systrace says that it is over, or is gone. Never returns."""
     try:
-        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        os.setsid()  # no signal of a terminal's, none to systrace's group
-        ctypes.CDLL(None).prctl(_PR_SET_NAME, b"systrace-guard", 0, 0, 0)
-        nowhere = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
-        for fd in _STANDARD:
-            os.dup2(nowhere, fd)
+        beside.settle(b"systrace-guard")
         while _answer(patcher, questions):
             pass
     finally:

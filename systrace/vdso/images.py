@@ -6,13 +6,17 @@ grow with the number of programs that came and went.
 
 import time
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from systrace.tally import Entries, OwnEntries
 from systrace.target.stop import same_memory
 from systrace.vdso.patch import CounterPages
 from systrace.vdso.x86_64 import COUNTER_BYTES
+
+_MOST: Final = 256  # open sets, before it is asked which are in use
 
 
 @dataclass(slots=True)
@@ -45,9 +49,14 @@ class CounterSet:
 class ImageCounters:
     """The counter pages of a tree of processes, by pid."""
 
-    def __init__(self, *, per_process: bool = False) -> None:
-        """``per_process``: keep what each owner counted, after its end too."""
+    def __init__(self, *, per_process: bool = False, announced: bool = True) -> None:
+        """``per_process``: keep what each owner counted, after its end too.
+
+        ``announced``: forks and ends are told. Otherwise a set stays open until a ``sweep``.
+        """
         self._per_process = per_process
+        self._announced = announced
+        self._most = _MOST
         self._of: dict[int, CounterSet] = {}
         self._ended = Entries()
         self._ended_by: list[OwnEntries] = []
@@ -103,13 +112,34 @@ class ImageCounters:
         counters.users.discard(pid)
         if counters.users:
             return
-        if counters.pages is keep:
+        if counters.pages is keep or not self._announced:
             self._kept.append(counters)
-            return
+        else:
+            self._end(counters)
+
+    def _end(self, counters: CounterSet) -> None:
         self._ended = self._ended.plus(counters.pages.read())
         if self._per_process:
             self._ended_by.append(counters.own())
         counters.pages.close()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether a ``sweep`` is due."""
+        return not self._announced and len(self._of) + len(self._kept) > self._most
+
+    def sweep(self, inodes: Collection[int], keep: CounterPages | None = None) -> None:
+        """Let go of the sets whose memory is not among these."""
+        for pid, counters in list(self._of.items()):
+            if counters.pages.inode not in inodes:
+                self._leave(pid, keep)
+        kept, self._kept = self._kept, []
+        for counters in kept:
+            if counters.pages is keep or counters.pages.inode in inodes:
+                self._kept.append(counters)
+            else:
+                self._end(counters)
+        self._most = max(_MOST, 2 * (len(self._of) + len(self._kept)))
 
     def sets(self) -> list[CounterSet]:
         """Return all sets that are open."""

@@ -91,7 +91,7 @@ class LiveVdso(VdsoCount):
             except _OBSTACLES:
                 pass
             else:
-                self._held[reason] += 1
+                self._notes.by_breakpoints[reason] += 1
                 if first:
                     self.mode = "breakpoint"
                 return

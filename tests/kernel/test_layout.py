@@ -18,6 +18,7 @@ STRUCTS: dict[str, type[ctypes.Structure]] = {
     "process_row": layout.ProcessRow,
     "config": layout.Config,
     "seeding": layout.Seeding,
+    "hold": layout.Hold,
 }
 # struct NAME { and its fields, enum NAME { and its members, as shared.h writes them
 BLOCK = re.compile(r"^(struct|enum) (\w+) \{\n(.*?)^\};", re.DOTALL | re.MULTILINE)
@@ -47,6 +48,7 @@ def expected() -> Iterator[tuple[str, int]]:
     yield from ((f"TOTAL_{total.name}", total.value) for total in layout.Total)
     yield "TOTALS", len(layout.Total)
     yield from ((f"SEED_{mode.name}", mode.value) for mode in layout.SeedingMode)
+    yield from ((f"HOLD_{reason.name}", reason.value) for reason in layout.HoldReason)
     for name, value in vars(layout).items():
         if name.isupper():
             yield name, value

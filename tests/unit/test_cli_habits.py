@@ -72,7 +72,9 @@ TYPED = {
     "run --fail-if": f"run --fail-if 'ring0_calls > 400' {EXAMPLE}",
     "run --failif 'errors > 1' ls": "run --fail-if 'errors > 1' ls",
     "run --quiet=1 ls": "run --quiet ls",
-    "run --follow=signal ls": "run --follow ls",
+    "run --follow=fork ls": "run --follow ls",
+    "run --follow=signal --quite ls": "run --follow=signal --quiet ls",
+    "attach --follow=signal 1": "attach --follow 1",
     "run -n x -- -odd": "run -n 10 -- -odd",
 }
 

@@ -64,6 +64,34 @@ def test_each_option_arrives(asked: Ask) -> None:
     assert asked("--no-follow", "-f", "ls").trace.follow
 
 
+def test_follow_is_by_signal_where_that_is_said_among_the_options(asked: Ask) -> None:
+    wanted = asked("-q", "--follow=signal", "-n", "3", "ls", "-l")
+    assert wanted.command == ("ls", "-l")
+    assert wanted.trace.by_signal
+    assert wanted.trace.follow
+
+
+@pytest.mark.parametrize(
+    "command", [("./signal",), ("signal",), ("ls", "--follow=signal"), ("--", "--follow=signal")]
+)
+@pytest.mark.parametrize("follow", ["-f", "--follow"])
+def test_follow_takes_no_command_for_its_value(
+    asked: Ask, follow: str, command: tuple[str, ...]
+) -> None:
+    wanted = asked(follow, *command)
+    assert wanted.command == command[command[0] == "--" :]
+    assert wanted.trace.follow
+    assert not wanted.trace.by_signal
+
+
+def test_no_follow_and_follow_by_signal_are_one_too_many(
+    asked: Ask, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert asked("ls").trace.follow
+    assert cli.main(["run", "--no-follow", "--follow=signal", "ls"]) == 125
+    assert "give one of them" in capfd.readouterr().err
+
+
 def test_every_expression_reaches_the_parser(asked: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = Selection(frozenset({"openat"}))
     given: list[object] = []
@@ -158,7 +186,9 @@ def test_help_loads_nothing_heavy(arguments: list[str]) -> None:
     loaded = set(python("-c", code).stderr.split())
     ours = {name for name in loaded if name.startswith("systrace")}
     verb = f".cli.{arguments[0]}"
-    allowed = "", ".cli", ".cli.options", ".cli.values", verb, ".errors", ".options"
+    allowed = ["", ".cli", ".cli.options", ".cli.values", verb, ".errors", ".options"]
+    if arguments[0] == "run":
+        allowed.append(".cli.following")
     assert ours <= {f"systrace{name}" for name in allowed}
     heavy = {"psutil", "tabulate", "elftools", "iced_x86", "ctypes", "bcc", "pwd", "tomllib"}
     assert not loaded & heavy

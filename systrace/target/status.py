@@ -1,4 +1,4 @@
-"""A task's signals, as proc(5) shows them."""
+"""A task, as proc(5) shows it."""
 
 import signal
 from pathlib import Path
@@ -19,13 +19,29 @@ def ignores(tid: int, number: int) -> bool:
 
 def masks(tid: int) -> dict[str, int]:
     """Return a task's signal masks as proc(5) names them; no bit is set in one that is gone."""
-    found = dict.fromkeys(("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt"), 0)
     try:
-        text = Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace")
+        return masks_in(Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace"))
     except OSError:
-        return found
-    for line in text.splitlines():
+        return masks_in("")
+
+
+def masks_in(status: str) -> dict[str, int]:
+    """Return the signal masks in the text of /proc/PID/status."""
+    found = dict.fromkeys(("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt"), 0)
+    for line in status.splitlines():
         name, _, value = line.partition(":")
         if name in found:
             found[name] = int(value, 16)
     return found
+
+
+def tgid_of(tid: int) -> int | None:
+    """The process a thread belongs to; None if it is gone already."""
+    try:
+        text = Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    for line in text.splitlines():
+        if line.startswith("Tgid:"):
+            return int(line.split()[1])
+    return None
