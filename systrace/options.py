@@ -98,7 +98,8 @@ class AttachOptions:
 class TableOptions:
     """How the table is laid out; nothing here changes a count.
 
-    ``unchanged`` asks for those rows of a comparison that did not change, too.
+    ``unchanged`` asks for those rows of a comparison that did not change, too; ``overhead`` for
+    what tracing cost.
     """
 
     sort: SortKey = "count"
@@ -106,3 +107,4 @@ class TableOptions:
     width: int = 80
     colour: bool = False
     unchanged: bool = False
+    overhead: bool = False

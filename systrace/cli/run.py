@@ -46,6 +46,7 @@ not found.
 @options.expr()
 @options.sort()
 @options.top()
+@options.overhead()
 @options.interval()
 @options.fail_if()
 @options.budget()
