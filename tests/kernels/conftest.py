@@ -1,7 +1,7 @@
 """Which kernels are booted, and what is kept of each boot.
 
 ``make test-kernels`` boots them all and takes hours. ``KERNELS`` names some of them, and
-``KERNEL_TESTS=few`` leaves all but a few of the kernel tests out, as CI does.
+``KERNEL_TESTS=few`` leaves all but a few of the kernel tests out.
 """
 
 import json
