@@ -170,11 +170,10 @@ static inline int runs_again(struct slot *slot, u32 nr)
 /* The identity of the task whose call it is. */
 static inline u64 caller(struct bpf_raw_tracepoint_args *ctx)
 {
-	u32 zero = 0;
-	u64 distance = LOAD("u64", ctx, 0), *from = anchor.lookup(&zero);
+	u64 distance = LOAD("u64", ctx, 0);
+	void *from;
 
-	if (!from)
-		return 0;
+	ANCHOR(from);
 	asm volatile("%0 -= %1" : "+r"(distance) : "r"(from));
 	return distance;
 }

@@ -14,6 +14,7 @@ from systrace.report import Probes
 from systrace.target.attached import AWAITED, Attached
 from systrace.target.find import Found, find
 from systrace.target.launch import signals_blocked
+from systrace.trial import costed
 from systrace.vdso.live import LiveVdso
 from systrace.watch import Snapshot, Watch, utc_now
 
@@ -61,7 +62,7 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
         vdso.let_go()
         counting.stop()
         watch.facts = replace(facts, longest_stop_ns=vdso.longest_stop_ns)
-        final = watch.final()
+        final = costed(watch.final(), counting, build, vdso)
     yield final
 
 

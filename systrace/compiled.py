@@ -1,7 +1,8 @@
 """What the compiler makes of sources: maps to be created, and programs to be loaded.
 
 Where a program refers to a map its instructions hold nothing yet: a descriptor is put there when
-the maps have been created (BPF_PSEUDO_MAP_FD, include/uapi/linux/bpf.h).
+the maps have been created (BPF_PSEUDO_MAP_FD, include/uapi/linux/bpf.h). One map can be had by
+the address of its only value, too (BPF_PSEUDO_MAP_VALUE), which bcc cannot say: ANCHOR.
 """
 
 import json
@@ -13,6 +14,9 @@ from systrace.bpf import INSTRUCTION_BYTES, MapLayout
 
 _LOAD_64: Final = 0x18  # BPF_LD | BPF_IMM | BPF_DW, which takes two instructions
 _MAP_FD: Final = 1
+_MAP_VALUE: Final = 2
+_ANCHOR: Final = 0x53595354524143  # stands for the address of the anchor's value, in probes/tasks.c
+ANCHOR: Final = "anchor"  # the map's name
 _SOURCE_REGISTER: Final = 4  # bits that it is shifted by
 
 
@@ -37,23 +41,32 @@ class Compiled(NamedTuple):
     programs: Mapping[str, Program]
 
 
-def program(instructions: bytes, fds: Mapping[int, int]) -> Program:
+def program(instructions: bytes, fds: Mapping[int, int], anchor: int | None = None) -> Program:
     """Take the compiler's own descriptors, with their maps' indices, out of instructions.
 
-    Raises ValueError if they refer to anything else.
+    ``anchor`` is the index of that map. Raises ValueError if they refer to anything else.
     """
     code = bytearray(instructions)
     references = []
     offset = 0
     while offset < len(code):
-        opcode, registers = code[offset], code[offset + 1]
-        if opcode == _LOAD_64 and registers >> _SOURCE_REGISTER:
-            (fd,) = struct.unpack_from("=i", code, offset + 4)
-            if registers >> _SOURCE_REGISTER != _MAP_FD or fd not in fds:
-                raise ValueError(f"instruction {offset // INSTRUCTION_BYTES} refers to no map")
-            references.append((offset, fds[fd]))
-            struct.pack_into("=i", code, offset + 4, 0)
-        offset += INSTRUCTION_BYTES * (2 if opcode == _LOAD_64 else 1)
+        opcode, kind = code[offset], code[offset + 1] >> _SOURCE_REGISTER
+        if opcode != _LOAD_64:
+            offset += INSTRUCTION_BYTES
+            continue
+        low, high = struct.unpack_from("=i4xi", code, offset + 4)
+        index = fds.get(low) if kind == _MAP_FD else None
+        if kind == 0 and (high << 32 | low & 0xFFFFFFFF) == _ANCHOR:
+            index = anchor
+            code[offset + 1] |= _MAP_VALUE << _SOURCE_REGISTER
+        elif kind == 0:
+            offset += 2 * INSTRUCTION_BYTES
+            continue
+        if index is None:
+            raise ValueError(f"instruction {offset // INSTRUCTION_BYTES} refers to no map")
+        references.append((offset, index))
+        struct.pack_into("=i4xi", code, offset + 4, 0, 0)
+        offset += 2 * INSTRUCTION_BYTES
     return Program(bytes(code), tuple(references))
 
 

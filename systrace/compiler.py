@@ -129,12 +129,13 @@ def _compile(lib: Any, text: bytes, flags: Sequence[str], headers: Path, log: in
         kind = PrivilegeError if forbidden else UnsupportedError
         raise kind(f"bcc could not compile the probes: {_first_error(said)}")
     tables = _Tables(lib, module)
+    anchor = tables.names.index(compiled.ANCHOR) if compiled.ANCHOR in tables.names else None
     programs = {}
     for index in range(lib.bpf_num_functions(module)):
         name = lib.bpf_function_name(module, index)
         start, size = lib.bpf_function_start(module, name), lib.bpf_function_size(module, name)
         code = ctypes.string_at(start, size)
-        programs[name.decode("ascii")] = compiled.program(code, tables.indices)
+        programs[name.decode("ascii")] = compiled.program(code, tables.indices, anchor)
     return Compiled(tables.layouts, programs)
 
 
@@ -170,3 +171,4 @@ class _Tables:
             )
             for index in range(count)
         )
+        self.names = [layout.name for layout in self.layouts]

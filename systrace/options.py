@@ -99,7 +99,8 @@ class AttachOptions:
 class TableOptions:
     """How the table is laid out; nothing here changes a count.
 
-    ``unchanged`` asks for those rows of a comparison that did not change, too.
+    ``unchanged`` asks for those rows of a comparison that did not change, too; ``overhead`` for
+    what tracing cost.
     """
 
     sort: SortKey = "count"
@@ -107,3 +108,4 @@ class TableOptions:
     width: int = 80
     colour: bool = False
     unchanged: bool = False
+    overhead: bool = False

@@ -141,7 +141,7 @@ class Build:
             b'#line 1 "%s"\n%s' % (name.encode("ascii"), (directory / name).read_bytes())
             for name in files
         )
-        self._sources = (
+        self.sources = (
             text,
             *(header.read_bytes() for header in sorted(directory.rglob("*.h"))),
             repr(sorted(definitions.items())).encode(),
@@ -151,7 +151,7 @@ class Build:
         )
         self._compiled: compiled.Compiled | None = None
         self._compilation: compiler.Compilation | None = None
-        kept = cache.read("programs", self._sources)
+        kept = cache.read("programs", self.sources)
         if kept is not None:
             with contextlib.suppress(ValueError):
                 self._compiled = compiled.decode(kept)
@@ -168,7 +168,7 @@ class Build:
         if self._compilation is not None:
             self._compiled = self._compilation.result()
             self._compilation = None
-            cache.write("programs", self._sources, compiled.encode(self._compiled))
+            cache.write("programs", self.sources, compiled.encode(self._compiled))
         if self._compiled is None:
             raise RuntimeError("the build was closed")
         return self._compiled

@@ -150,6 +150,21 @@ class Probes:
 
 
 @dataclass(frozen=True, slots=True)
+class Overhead:
+    """What tracing cost, estimated from what it was measured to add to a call on this machine.
+
+    ``syscall_ns`` and ``vdso_ns`` are added to each call (None: not measured, and none was made),
+    ``added_ns`` to the whole run, summed over threads. ``slowdown`` is how many times as long the
+    run took as without; None where the estimate leaves nothing of it.
+    """
+
+    syscall_ns: float | None
+    vdso_ns: float | None
+    added_ns: int
+    slowdown: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """One whole observation; ``totals`` are derived from ``calls`` and never stored twice.
 
@@ -161,7 +176,7 @@ class Report:
     ``unknown`` where an old report has warnings and does not say. ``longest_stop_ns`` is for how
     long, at most, systrace held a thread of a process that it attached to; None where it held none.
     ``since_ns`` is where an interval report (``-i``) begins, from the start of the run on; None
-    for a report of everything from the start on.
+    for a report of everything from the start on. ``overhead`` is what tracing cost, if known.
     """
 
     command: tuple[str, ...]
@@ -181,6 +196,7 @@ class Report:
     since_ns: int | None = None
     selection: Selection | None = None
     incomplete: tuple[str, ...] = ()
+    overhead: Overhead | None = None
 
     def ring_calls(self, ring: Ring) -> int:
         """Calls that were served in this ring."""

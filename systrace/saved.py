@@ -17,6 +17,7 @@ from systrace.report import (
     Call,
     Exit,
     Machine,
+    Overhead,
     Probes,
     Process,
     Report,
@@ -93,6 +94,7 @@ def from_document(document: Any) -> Report:
         since_ns=whole.number_or_none("since_ns"),
         selection=_selection(whole.child("selection")) if whole.has("selection") else None,
         incomplete=_incomplete(whole),
+        overhead=_overhead(whole.child("overhead")) if whole.has("overhead") else None,
     )
 
 
@@ -172,6 +174,15 @@ def _incomplete(whole: Fields) -> tuple[str, ...]:
         return whole.texts("incomplete")
     # Of 0.1.0: only its warnings tell, in words.
     return ("unknown",) if whole.texts("warnings") else ()
+
+
+def _overhead(row: Fields) -> Overhead:
+    return Overhead(
+        syscall_ns=row.real("syscall_ns") if row.has("syscall_ns") else None,
+        vdso_ns=row.real("vdso_ns") if row.has("vdso_ns") else None,
+        added_ns=row.number("added_ns"),
+        slowdown=row.real("slowdown") if row.has("slowdown") else None,
+    )
 
 
 def _machine(row: Fields) -> Machine:

@@ -22,6 +22,7 @@ from systrace.target.follow import Tree
 from systrace.target.launch import Command, Held, inherited_environment, signals_blocked
 from systrace.target.signalled import Signalled
 from systrace.target.user import Identity, resolve
+from systrace.trial import costed
 from systrace.vdso.count import VdsoCount
 from systrace.vdso.remove import WithoutVdso
 from systrace.watch import Snapshot, Watch, exit_of, utc_now
@@ -77,7 +78,7 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         yield from watch.snapshots(wait, options.snapshots)
         counting.stop()
         tree.release()
-        final = watch.final()
+        final = costed(watch.final(), counting, build, vdso)
         _discard_signals(heard)
     yield replace(final, stopped_by=min(heard & _FORWARDED, default=0))
 

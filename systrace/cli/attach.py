@@ -39,6 +39,7 @@ does not hold; with 125 when it cannot attach. Ctrl-C never reaches them.
 @options.expr()
 @options.sort()
 @options.top()
+@options.overhead()
 @options.interval()
 @options.fail_if()
 @options.budget()

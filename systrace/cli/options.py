@@ -188,6 +188,15 @@ def duration() -> _Decorator:
     )
 
 
+def overhead() -> _Decorator:
+    """``--overhead``."""
+    return click.option(
+        "--overhead",
+        is_flag=True,
+        help="Say what tracing cost: what it adds to a call on this machine, and so to this run.",
+    )
+
+
 def runs() -> _Decorator:
     """``-r/--runs N``; None where it was not given."""
     return click.option(

@@ -53,6 +53,7 @@ _BY_SIGNAL = (
 @options.expr()
 @options.sort()
 @options.top()
+@options.overhead()
 @options.interval()
 @options.fail_if()
 @options.budget()

@@ -28,6 +28,7 @@ Needs no root. Ends with 0, or with 2 where the report cannot be read.
 @options.format_("standard output")
 @options.sort()
 @options.top()
+@options.overhead()
 @click.argument("report", metavar="REPORT.json")
 def show(**asked: Any) -> None:
     """Render a report that was saved with -o, as it was shown then or in another format.

@@ -62,7 +62,13 @@ def presentation(asked: Mapping[str, Any], trace: TraceOptions) -> Presentation:
         raise UsageError(
             "-i makes many reports, and Prometheus reads one; -o FILE.prom gets the whole run"
         )
-    table = TableOptions(asked["sort"], asked["top"], streams.width(), streams.colour())
+    table = TableOptions(
+        asked["sort"],
+        asked["top"],
+        streams.width(),
+        streams.colour(),
+        overhead=asked["overhead"],
+    )
     held = limits.before(asked, trace)
     return Presentation(asked["outputs"], asked["format_"], asked["quiet"], table, held)
 

@@ -70,7 +70,18 @@ def to_document(report: Report) -> dict[str, Any]:
         document["longest_stop_ns"] = report.longest_stop_ns
     if report.since_ns is not None:
         document["since_ns"] = report.since_ns
+    if report.overhead is not None:
+        document["overhead"] = {
+            "syscall_ns": _rounded(report.overhead.syscall_ns, 1),
+            "vdso_ns": _rounded(report.overhead.vdso_ns, 1),
+            "added_ns": report.overhead.added_ns,
+            "slowdown": _rounded(report.overhead.slowdown, 4),
+        }
     return document
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
 
 
 def _exit(ended: Exit) -> dict[str, Any]:

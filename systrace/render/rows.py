@@ -110,6 +110,8 @@ def notes(
     hidden = ordered(report.calls, options)[options.top :] if options.top is not None else []
     if hidden:
         yield wording.left_out(len(hidden), sum(call.count for call in hidden))
+    if options.overhead:
+        yield wording.overhead(report)
     yield from wording.notes(report, width, warnings=warnings)
 
 

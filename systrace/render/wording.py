@@ -163,6 +163,24 @@ def notes(report: Report, width: int, *, warnings: bool = True) -> Iterator[str]
         yield times
 
 
+def overhead(report: Report) -> str:
+    """Say what tracing cost, or that nobody knows."""
+    cost = report.overhead
+    if cost is None:
+        return "What tracing cost was not measured."
+    adds = [
+        f"{units.duration(ns, 2)} to a {kind} call"
+        for ns, kind in ((cost.syscall_ns, "system"), (cost.vdso_ns, "vDSO"))
+        if ns is not None
+    ]
+    total = f"about {units.duration(cost.added_ns)} to this run, summed over threads"
+    each = f"Tracing adds {' and '.join(adds)} here, {total}" if adds else f"Tracing added {total}"
+    if cost.slowdown is None:
+        return f"{each}: more than it took."
+    longer = 100 * (cost.slowdown - 1)
+    return f"{each}: it took about {longer:,.{longer < 10:d}f} % longer than without."
+
+
 def _fallbacks(call: Call, report: Report) -> Iterator[str]:
     """Say why calls that entered the vDSO needed the kernel, as far as that can be known."""
     cpu_time = sum(count for clock, count in call.by_clock.items() if clock in _CPU_TIME)

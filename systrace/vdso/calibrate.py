@@ -58,6 +58,13 @@ class Calibration:
         first, second = (clock, pointer) if name in BY_CLOCK else (pointer, 0)
         return _timed(loop, calls, self._base + self._functions[name], first, second)
 
+    def entered_ns(self, address: int, clock: int) -> float:
+        """Return the cost of one clock_gettime that is entered at another address."""
+        loop = self._callable()
+        buffer = ctypes.create_string_buffer(64)
+        pointer = ctypes.addressof(buffer)
+        return min(_timed(loop, _CALLS, address, clock, pointer) for _ in range(_ROUNDS))
+
     def system_call_ns(self) -> float | None:
         """Return the cost of one getppid, through libc's function, which does nothing else."""
         function = ctypes.cast(ctypes.CDLL(None).getppid, ctypes.c_void_p).value or 0

@@ -314,6 +314,16 @@ class VdsoCount:
             names += self._breakpoints.left_out
         return {f"vdso {name}" for name in names} | ({"vdso"} if self._notes.uncounted else set())
 
+    def added_ns(self) -> float | None:
+        """Return what counting adds to one call; None where nobody can tell."""
+        if self.mode == "breakpoint" and self._breakpoints is not None:
+            return self._breakpoints.hit_ns
+        if self.mode != "patch" or self._plan is None or self._calibration is None:
+            return None
+        from systrace.vdso.added import trampoline_ns  # noqa: PLC0415 - when all is over
+
+        return trampoline_ns(self._plan, self._calibration)
+
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""
         warnings = []

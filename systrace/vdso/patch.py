@@ -138,7 +138,7 @@ def map_block(
 
     Raises UnpatchableError.
     """
-    block = place.choose(_maps(pid), vdso, x86_64.BLOCK_BYTES, _start_brk(pid))
+    block = place.choose(_maps(pid), vdso, x86_64.BLOCK_BYTES, start_brk(pid))
     if block is None:
         raise UnpatchableError("there is no room within 2 GiB of its vDSO")
     private = _MAP_PRIVATE | _MAP_FIXED_NOREPLACE
@@ -201,7 +201,7 @@ def restore(memory: io.RawIOBase, plan: Plan, vdso: int) -> None:
         memory.write(plan.image.data[start : start + x86_64.JUMP_BYTES])
 
 
-def _start_brk(pid: int) -> int:
+def start_brk(pid: int) -> int:
     """Where the heap begins, even before it is there; 0 if the kernel does not say."""
     fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
     return int(fields[_STAT_START_BRK - 2])

@@ -12,7 +12,7 @@ from .tracing import Key, Traced, Tracer, example
 
 COMPILER = ("libbcc", "libLLVM", "libclang")
 FIRST_START_ONLY = (*COMPILER, "libbpf", "iced_x86")
-KINDS = {"image", "kernel", "programs", "trampolines"}
+KINDS = {"image", "kernel", "programs", "trampolines", "trial"}
 
 # as root's own /var/cache, in a mount namespace of its own
 ELSEWHERE = ("unshare", "-m", "sh", "-c", 'mount --bind "$0" /var/cache && exec "$@"')

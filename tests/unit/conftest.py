@@ -12,6 +12,7 @@ from systrace.report import (
     Call,
     Exit,
     Machine,
+    Overhead,
     Probes,
     Process,
     Report,
@@ -203,6 +204,15 @@ _PROCESS_CALLS = st.tuples(
     _NAMES, st.sampled_from(list(RING)), _ABIS, _COUNTS, _ERRORS, st.none() | _NS
 ).map(_process_call)
 
+_TENTHS = st.integers(0, 10_000_000).map(lambda tenths: tenths / 10)
+_OVERHEADS = st.builds(
+    Overhead,
+    syscall_ns=st.none() | _TENTHS,
+    vdso_ns=st.none() | _TENTHS,
+    added_ns=_NS,
+    slowdown=st.none() | st.integers(10_000, 10**9).map(lambda parts: parts / 10_000),
+)
+
 REPORTS = st.builds(
     Report,
     command=st.lists(TEXT, max_size=4).map(tuple),
@@ -244,6 +254,7 @@ REPORTS = st.builds(
     longest_stop_ns=st.none() | _NS,
     since_ns=st.none() | _NS,
     selection=st.none() | st.builds(Selection, st.frozensets(_NAMES, max_size=3), st.booleans()),
+    overhead=st.none() | _OVERHEADS,
     incomplete=st.lists(st.sampled_from(["vdso", "vdso getcpu", "threads"]), max_size=2).map(tuple),
 )
 

@@ -49,6 +49,14 @@ def test_a_reference_to_anything_but_a_map_is_refused(reference: bytes) -> None:
         compiled.program(MOVE + reference + EXIT, {30: 0})
 
 
+def test_the_anchor_becomes_the_address_of_its_value() -> None:
+    marked = wide(0, 0x54524143, 0x535953) + EXIT
+    program = compiled.program(marked, {}, anchor=1)
+    assert program.linked((100, 200)) == wide(MAP_VALUE, 200) + EXIT
+    with pytest.raises(ValueError, match="instruction 0 refers to no map"):
+        compiled.program(marked, {30: 0})
+
+
 def test_what_is_written_down_is_read_back() -> None:
     whole = Compiled(MAPS, {"on_enter": Program(wide(MAP_FD, 0) + EXIT, ((0, 1),))})
     assert compiled.decode(compiled.encode(whole)) == whole

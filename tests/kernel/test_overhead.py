@@ -1,0 +1,54 @@
+"""What tracing costs on this machine, tried out when the target has ended: no count changes."""
+
+import subprocess
+from collections.abc import Sequence
+
+import pytest
+
+from .attaching import CALLS as ROUND
+from .attaching import MODES, attached, round_of
+from .live import Live
+from .tracing import SYSTRACE, Tracer, example
+
+CALLS = 10_007
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_attach_says_it_too(trace: Tracer, target: Live, mode: str) -> None:
+    with attached(trace, target.process.pid, options=("--vdso", mode)) as systrace:
+        round_of(target)
+        traced = systrace.detach()
+    assert traced.count("clock_gettime", "vdso") == ROUND
+    assert 1 < traced.report["overhead"]["syscall_ns"] < 1e6
+
+
+@pytest.mark.parametrize("options", [(), ("--counts-only",), ("--vdso", "off")])
+def test_a_report_says_what_a_call_cost_and_counts_no_trial(
+    trace: Tracer, options: Sequence[str]
+) -> None:
+    traced = trace(example("getppid"), str(CALLS), options=options)
+    assert traced.count("getppid") == CALLS
+    assert traced.totals["processes"] == 1
+    overhead = traced.report["overhead"]
+    assert 1 < overhead["syscall_ns"] < 1e6
+    assert overhead["added_ns"] == pytest.approx(
+        traced.totals["ring0_calls"] * overhead["syscall_ns"], rel=0.1
+    )
+    if overhead["slowdown"] is not None:
+        assert overhead["slowdown"] > 1
+
+
+def test_a_trampoline_costs_less_than_a_system_call(trace: Tracer) -> None:
+    overhead = trace(example("vdso_all")).report["overhead"]
+    assert 0 <= overhead["vdso_ns"] < overhead["syscall_ns"]
+
+
+def test_what_nobody_measured_is_not_in_the_report(trace: Tracer) -> None:
+    """A uprobe's cost is not known, and there were such calls."""
+    assert "overhead" not in trace(example("vdso_all"), options=("--vdso", "uprobe")).report
+
+
+def test_the_table_says_it_when_it_is_asked() -> None:
+    argv = [str(SYSTRACE), "run", "--overhead", "true"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert "to a system call" in " ".join(done.stderr.split())
