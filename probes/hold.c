@@ -21,7 +21,7 @@ BPF_RINGBUF_OUTPUT(holds, HOLD_PAGES);
 static inline void hold(struct task_struct *task, u32 why)
 {
 	struct config *cfg = configuration();
-	struct slot *slot = slot_of(current_task());
+	struct slot *slot = slot_of(identity_of(current_task()));
 	struct process *process;
 	struct hold *record;
 	u32 tid;

@@ -74,7 +74,13 @@ def test_what_was_damaged_is_made_again(
     for path in whole:
         damage(path)
     assert counts(trace(example("getppid"), "7", prefix=prefix)) == first
-    assert {path: path.read_bytes() for path in kept(place)} == whole
+    again = {path: path.read_bytes() for path in kept(place)}
+    assert again.keys() == whole.keys()
+    for path, data in again.items():
+        if path.name.startswith("trial-"):  # a measurement: as good, not the same
+            assert data.startswith(b"systrace cache")
+        else:
+            assert data == whole[path]
 
 
 def test_where_others_can_write_every_start_is_a_first_one(trace: Tracer, place: Path) -> None:
