@@ -162,9 +162,7 @@ class Tree:
         if number != signal.SIGTRAP:
             ptrace.listen(tid)
         elif self._children or self._tgid(tid) == self._first:
-            self._go_on(
-                tid, arrive(self._images, tid, self._options) if self._is_new(tid) else 0
-            )
+            self._go_on(tid, arrive(self._images, tid, self._options) if self._is_new(tid) else 0)
         else:
             ptrace.detach(tid)
             self._processes.pop(tid, None)
