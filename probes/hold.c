@@ -26,7 +26,7 @@ static inline void hold(struct task_struct *task, u32 why)
 	struct hold *record;
 	u32 tid;
 
-	if (!cfg || !slot)
+	if (!cfg || !slot || cfg->hold_nobody)
 		return;
 	process = processes.lookup(&slot->process);
 	tid = pid_at_level(task, cfg->level);

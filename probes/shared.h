@@ -105,6 +105,8 @@ struct config {
 	u32 parent;    /* of the target: systrace, as its own pid namespace numbers it */
 	u32 hold_execs;  /* hold processes at the exit of their exec */
 	u32 hold_births; /* hold new processes before their first instruction */
+	u32 hold_nobody; /* systrace is on its way out */
+	u32 unused;
 };
 
 enum hold_reason {

@@ -35,17 +35,23 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
         target = stack.enter_context(Attached(found, options.snapshots.duration_s))
         vdso = LiveVdso(options.trace.vdso, announce, per_process=options.trace.per_process)
         stack.enter_context(vdso)
-        build = prepare(options.trace, probe.SEEDING)
+        # nobody traces them: a thread that moves its vDSO is held by a signal
+        trace = replace(options.trace, by_signal=True)
+        build = prepare(trace, probe.SEEDING)
         stack.callback(build.close)
         image = vdso.load()
-        counting = stack.enter_context(Counting(options.trace, image, build))
+        counting = stack.enter_context(Counting(trace, image, build))
+        holds = counting.holds()
+        if vdso.follows:
+            counting.hold_moves()
+            vdso.hear(holds)
         seeds = counting.await_seeds(vdso.secret)
         stack.callback(seeds.close)
-        stack.callback(vdso.let_go)
+        stack.callback(vdso.let_go, seeds)
         started, started_ns = utc_now(), time.monotonic_ns()
         for process in found:
             vdso.take(process, seeds)
-        target.begin(vdso.settle)
+        target.begin(vdso.settle, holds.fd, vdso.see_to_moves)
         announce(f"attached to {_names(found)}; {_end(options)}")
         facts = Facts(
             command=(),
@@ -59,7 +65,7 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
         )
         watch = Watch(counting, vdso, target, facts)
         yield from watch.snapshots(target.next_signal, options.snapshots)
-        vdso.let_go()
+        vdso.let_go(seeds)
         counting.stop()
         watch.facts = replace(facts, longest_stop_ns=vdso.longest_stop_ns)
         final = watch.final()

@@ -119,6 +119,8 @@ class Config(ctypes.Structure):
         ("parent", ctypes.c_uint32),
         ("hold_execs", ctypes.c_uint32),
         ("hold_births", ctypes.c_uint32),
+        ("hold_nobody", ctypes.c_uint32),
+        ("unused", ctypes.c_uint32),
     )
 
 

@@ -60,6 +60,12 @@ class Seeds:
         config.holding = int(now)
         self._config[_ZERO] = config
 
+    def hold_nobody(self) -> None:
+        """Stop no thread any more that moves its vDSO; one may be on its way still."""
+        config = self._config[_ZERO]
+        config.hold_nobody = 1
+        self._config[_ZERO] = config
+
     def close(self) -> None:
         """Unload the iterator."""
         self._iterator.close()

@@ -17,6 +17,7 @@ from systrace.options import Snapshots
 from systrace.report import Exit, Report
 from systrace.tally import Tally, with_entries
 from systrace.vdso.count import VdsoCount
+from systrace.vdso.notes import forked, programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,14 @@ class Watch:
         warnings = [disagreement] if disagreement else []
         missed = tally.totals[Total.EXECS] + 1 - self._target.images if self._vdso.follows else 0
         if missed > 0 and self._target.images:
-            programs = "1 program" if missed == 1 else f"{missed:,} programs"
-            warnings.append(f"vDSO calls of {programs} were not counted: {self._target.missed}")
+            warnings.append(
+                f"vDSO calls of {programs(missed)} were not counted: {self._target.missed}"
+            )
+        unseen = self._vdso.unseen({process.pid: process.ppid for process in tally.processes})
+        if unseen:
+            warnings.append(
+                f"vDSO calls of {forked(unseen)} were not counted: breakpoints are not inherited"
+            )
         alive = sum(not process.end_ns for process in tally.processes)
         if alive and self.facts.command:
             processes = "1 process was" if alive == 1 else f"{alive:,} processes were"
@@ -143,10 +150,11 @@ class Watch:
         fallbacks = sum(
             row.count for (space, _), row in tally.rows.items() if space == Space.FALLBACK
         )
-        if (self._vdso.uncounted or missed > 0) and tally.entries and fallbacks:
+        if (self._vdso.uncounted or missed > 0 or unseen) and tally.entries and fallbacks:
             # whose fallbacks they were is not known: all are taken off the entries
             warnings.append(f"vdso rows may be too low by up to {fallbacks:,}, for the same reason")
-        doubtful = {"vdso"} if disagreement or (missed > 0 and self._target.images) else set[str]()
+        missing = unseen or (missed > 0 and self._target.images)
+        doubtful = {"vdso"} if disagreement or missing else set[str]()
         return warnings, doubtful
 
     def _interval(self, now: Tally, before: Tally | None) -> Report:

@@ -39,6 +39,8 @@ class Attached:
         self._duration_s = duration_s
         self._settle: Callable[[], bool] | None = None
         self._settling = False
+        self._holds = -1
+        self._see_to_moves: Callable[[], None] | None = None
         self.redone: Counter[Rerun] = Counter()
         self._signals = signalfd.opened(AWAITED)
         self._poll.register(self._signals, select.POLLIN)
@@ -77,9 +79,17 @@ class Attached:
             return True
         return time.monotonic_ns() >= self._deadline_ns
 
-    def begin(self, settle: Callable[[], bool]) -> None:
-        """Let the duration begin; ``settle`` says whether it wants to be called again soon."""
+    def begin(
+        self, settle: Callable[[], bool], holds: int, see_to_moves: Callable[[], None]
+    ) -> None:
+        """Let the duration begin.
+
+        ``settle`` says whether it wants to be called again soon; ``see_to_moves`` is called when
+        the descriptor ``holds`` is readable.
+        """
         self._settle = settle
+        self._holds, self._see_to_moves = holds, see_to_moves
+        self._poll.register(holds, select.POLLIN)
         self._settling = settle()
         if self._duration_s is not None:
             self._deadline_ns = time.monotonic_ns() + self._duration_s * 1e9
@@ -97,6 +107,8 @@ class Attached:
             if fd == self._signals:
                 number = signalfd.take(fd)
                 self._ended = self._ended or number in _ENDING
+            elif fd == self._holds and self._see_to_moves is not None:
+                self._see_to_moves()
             else:
                 self._poll.unregister(fd)
                 del self._processes[fd]

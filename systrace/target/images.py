@@ -10,7 +10,14 @@ from systrace.target.seccomp import filters_more_than_ours
 _FILTERED: Final = "a seccomp filter may forbid it, and cannot be suspended"
 
 
-class Images(Protocol):
+class Moved(Protocol):
+    """Who hears of vDSOs that are moved."""
+
+    def moved(self, pid: int, tid: int, *, may_call: bool) -> int:
+        """Note that a held thread may have moved its vDSO; returns a signal to hand it."""
+
+
+class Images(Moved, Protocol):
     """Who hears of images: the vDSO side of a session."""
 
     def prepare(self, pid: int) -> int:
@@ -28,9 +35,6 @@ class Images(Protocol):
 
     def arrive(self, child: int) -> int:
         """Note that a new process, which has not run yet, is held; returns a signal to hand it."""
-
-    def moved(self, pid: int, tid: int, *, may_call: bool) -> int:
-        """Note that a held thread may have moved its vDSO; returns a signal to hand it."""
 
     def keep_together(self, reason: str) -> None:
         """Note that ``arrive`` cannot make calls in a process."""
@@ -61,8 +65,8 @@ def arrive(images: Images, pid: int, options: int) -> int:
         return 0
 
 
-def moved(images: Images, pid: int, tid: int, options: int) -> int:
-    """As Images.moved, of a thread that is traced with ``options``."""
+def moved(images: Moved, pid: int, tid: int, options: int) -> int:
+    """As Moved.moved, of a thread that is traced with ``options``."""
     try:
         with _made_to_call(tid, options):
             return images.moved(pid, tid, may_call=True)

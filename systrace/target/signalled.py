@@ -15,10 +15,10 @@ from typing import Final, Protocol
 from systrace import ptrace
 from systrace.layout import Hold, HoldReason
 from systrace.ring import Ring
-from systrace.target import signalfd
+from systrace.target import mover, signalfd
 from systrace.target.alone import Alone
 from systrace.target.captive import Captive
-from systrace.target.images import Images, arrive, moved, prepare
+from systrace.target.images import Images, arrive, prepare
 from systrace.target.inject import TargetDiedError
 from systrace.target.status import tgid_of
 from systrace.target.waker import Waker
@@ -146,12 +146,23 @@ class Signalled(Alone):
     def _see_to(self, hold: Hold) -> None:
         tid, why = int(hold.tid), HoldReason(hold.why)
         pid = tid if why == HoldReason.EXEC else tgid_of(tid)
+        if why == HoldReason.MOVE:
+            try:
+                mover.see_to(self._images, hold, may_call=True)
+            except TargetDiedError as died:
+                self._died(tid, died)
+        else:
+            self._see_to_new(hold, pid, tid, why)
+        if pid == self._first:
+            self.stopped_by = 0  # that was we
+
+    def _see_to_new(self, hold: Hold, pid: int | None, tid: int, why: HoldReason) -> None:
         if why == HoldReason.EXEC:
             self.images += 1
             if self._is_past(hold):
                 return
         if not hold.held or pid is None:
-            self._unheld(pid, tid, why, _TRACED)
+            self._unheld(tid, why, _TRACED)
             return
         captive = self._capture(hold, pid, why)
         if captive is not None:
@@ -163,8 +174,6 @@ class Signalled(Alone):
                 self._died(tid, died)
             except (ProcessLookupError, FileNotFoundError):
                 pass
-        if pid == self._first:
-            self.stopped_by = 0  # that was we
 
     def _is_past(self, hold: Hold) -> bool:
         """Whether a program was seen to before its turn, or a later one of its process was."""
@@ -182,7 +191,7 @@ class Signalled(Alone):
         try:
             captive = Captive(pid, hold.tid)
         except PermissionError:
-            self._unheld(pid, hold.tid, why, _TRACED)
+            self._unheld(hold.tid, why, _TRACED)
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
             return None
@@ -205,25 +214,20 @@ class Signalled(Alone):
 
     def _handle(self, captive: Captive, pid: int, why: HoldReason) -> int:
         """Do what it was held for; returns a signal for it."""
-        if why == HoldReason.MOVE:
-            return moved(self._images, pid, captive.tid, Captive.OPTIONS)
         if not _has_just_begun(ptrace.get_registers(captive.tid), why):
-            self._unheld(pid, captive.tid, why, _WOKEN)
+            self._unheld(captive.tid, why, _WOKEN)
             return 0
         if why == HoldReason.EXEC:
             return prepare(self._images, pid, Captive.OPTIONS)
         self._images.forget(pid)  # another process had this number before
         return arrive(self._images, pid, Captive.OPTIONS)
 
-    def _unheld(self, pid: int | None, tid: int, why: HoldReason, reason: str) -> None:
+    def _unheld(self, tid: int, why: HoldReason, reason: str) -> None:
         """Do what can be done for a task that is not held."""
         if why == HoldReason.EXEC:
             self._images.miss(tid, reason)
-        elif why == HoldReason.BIRTH:
+        else:
             self._images.keep_together(reason)
-        elif pid is not None:
-            with contextlib.suppress(OSError):
-                self._images.moved(pid, tid, may_call=False)
 
     def release(self) -> None:
         """See to what is held still, once the probes are gone."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Mapping
 from typing import Final
 
 from systrace.errors import SystraceError, UnsupportedError
@@ -306,6 +307,13 @@ class VdsoCount:
     def uncounted(self) -> int:
         """How many programs had vDSO calls that nothing counted."""
         return self._notes.uncounted.total()
+
+    def unseen(self, parents: Mapping[int, int]) -> int:  # noqa: ARG002 - see LiveVdso
+        """Return how many of the processes made calls that nothing counted, as is their nature.
+
+        ``parents`` has every process counted, with its parent.
+        """
+        return 0
 
     def incomplete(self) -> set[str]:
         """Return what was not counted, as ``Report.incomplete`` names it."""

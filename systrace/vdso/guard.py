@@ -40,6 +40,10 @@ class Guard:
         patched: Patched = self._ask("patch", process)
         return patched
 
+    def moved(self, pid: int, vdso: int, block: int) -> None:
+        """As LivePatcher; raises UnpatchableError."""
+        self._ask("moved", pid, vdso, block)
+
     def let_go(self) -> list[str]:
         """As LivePatcher, and end the guard."""
         try:
@@ -72,7 +76,7 @@ def _keep(patcher: LivePatcher, questions: socket.socket) -> NoReturn:
             pass
     finally:
         with suppress(BaseException):
-            patcher.let_go()
+            patcher.abandon()
         os._exit(0)
 
 

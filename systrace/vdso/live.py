@@ -1,20 +1,32 @@
 """vDSO calls of processes that run already: trampolines that a guard patches in, or breakpoints."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
 from systrace.errors import UnsupportedError
+from systrace.layout import Hold
 from systrace.options import VdsoMode
+from systrace.ring import Ring
 from systrace.seeds import Seeds
 from systrace.tally import Entries
+from systrace.target import mover
 from systrace.target.find import Found
+from systrace.target.inject import TargetDiedError
 from systrace.target.stop import Holder, HoldError, Stop
+from systrace.target.waker import Waker
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.count import VdsoCount
 from systrace.vdso.guard import Guard
-from systrace.vdso.live_patch import LivePatcher, Patched
-from systrace.vdso.patch import CounterPages, UnpatchableError, check_address, check_image
+from systrace.vdso.live_patch import LivePatcher, Patched, Restorer
+from systrace.vdso.patch import (
+    CounterPages,
+    UnpatchableError,
+    check_address,
+    check_image,
+    vdso_address,
+)
 from systrace.vdso.x86_64 import PAGE, Plan
 
 _UNHELD_TRIES: Final = 20
@@ -53,8 +65,15 @@ class LiveVdso(VdsoCount):
         self._announce = announce
         self._holder = Holder()
         self._guard: Guard | None = None
+        self._holds: Ring[Hold] | None = None
+        self._waker: Waker | None = None
         self._left: list[str] = []
         self._longest_ns: list[int] = []
+
+    def __exit__(self, *of_error: object) -> None:
+        super().__exit__(*of_error)
+        if self._waker is not None:
+            (self._waker.abandon if of_error[0] else self._waker.dismiss)()
 
     @property
     def longest_stop_ns(self) -> int | None:
@@ -66,6 +85,30 @@ class LiveVdso(VdsoCount):
     def settle(self) -> bool:
         """Let go of threads that stopped too late; returns whether there are such."""
         return self._holder.settle()
+
+    def hear(self, holds: Ring[Hold]) -> None:
+        """Be told of threads that eBPF holds because they moved their vDSO; before any is taken.
+
+        Whatever happens to systrace, somebody lets them go.
+        """
+        self._holds = holds
+        if self._plan is None:
+            self._waker = Waker(holds)
+
+    def see_to_moves(self) -> None:
+        """Follow the vDSOs that were moved, and let go of who moved them."""
+        for hold in self._holds.take() if self._holds is not None else ():
+            with contextlib.suppress(TargetDiedError):
+                mover.see_to(self, hold, may_call=False)
+
+    def moved(self, pid: int, tid: int, *, may_call: bool) -> int:
+        """As VdsoCount; and the guard has to know."""
+        pending = super().moved(pid, tid, may_call=may_call)
+        counters, vdso = self._images.found_in(pid), vdso_address(tid)
+        if self._guard is not None and counters is not None and vdso is not None:
+            with contextlib.suppress(UnpatchableError):  # it was killed: nobody restores it
+                self._guard.moved(pid, vdso, counters.pages.address - PAGE)
+        return pending
 
     def take(self, process: Found, seeds: Seeds) -> None:
         """Begin to count a process: its system calls and, as the mode says, its vDSO calls.
@@ -102,8 +145,10 @@ class LiveVdso(VdsoCount):
             f"patching {len(plan.trampolines)} vDSO functions of {process}, restored on exit; "
             "--vdso breakpoint or off changes nothing in it"
         )
+        if self._holds is None:
+            raise UnpatchableError("nobody would hear of it if it moved its vDSO")
         if self._guard is None:
-            self._guard = Guard(LivePatcher(plan, self.secret, seeds))
+            self._guard = Guard(LivePatcher(plan, self.secret, seeds, self._holds))
         patched = self._guard.patch(process)
         self._images.add(process.pid, LivePages(plan, patched))
 
@@ -128,7 +173,7 @@ class LiveVdso(VdsoCount):
             base = check_address(process.pid, image, jumps=True)
             _set_unheld(process.pid, breakpoints, base)
 
-    def let_go(self) -> None:
+    def let_go(self, seeds: Seeds) -> None:
         """Restore what was patched, and let breakpoints count no more.
 
         From then on calls are not counted. What cannot be held keeps its trampolines, which
@@ -137,11 +182,22 @@ class LiveVdso(VdsoCount):
         if self._breakpoints is not None:
             self._breakpoints.disable()
         guard, self._guard = self._guard, None
-        if guard is None:
-            return
-        self._left += guard.let_go()
-        if guard.longest_stop_ns is not None:
-            self._longest_ns.append(guard.longest_stop_ns)
+        if guard is not None:
+            self._left += guard.let_go()
+            if guard.longest_stop_ns is not None:
+                self._longest_ns.append(guard.longest_stop_ns)
+        if self._holds is not None:
+            Restorer(self._plan).see_to_last(self._holds, seeds)
+
+    def unseen(self, parents: Mapping[int, int]) -> int:
+        """As VdsoCount: breakpoints are not inherited by forked processes."""
+        if self._breakpoints is None:
+            return 0
+        unseen = {pid for pid in parents if self._breakpoints.holds(pid)}
+        held = len(unseen)
+        while more := {pid for pid, parent in parents.items() if parent in unseen} - unseen:
+            unseen |= more
+        return len(unseen) - held
 
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""

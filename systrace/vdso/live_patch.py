@@ -6,21 +6,28 @@ into them from a signal handler; the next attach finds and uses them again.
 
 import fcntl
 import os
+import time
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from systrace import ptrace
+from systrace.layout import Hold
+from systrace.ring import Ring
 from systrace.seeds import Seeds
 from systrace.tally import Entries
+from systrace.target import mover
 from systrace.target.find import Found
+from systrace.target.inject import TargetDiedError
 from systrace.target.seccomp import filters_more_than_ours
 from systrace.target.stop import AgainError, Holder, HoldError, Stop
 from systrace.vdso import place, x86_64
 from systrace.vdso.patch import (
     CounterPages,
     UnpatchableError,
+    check_address,
     check_image,
     has_jumps,
     map_block,
@@ -32,6 +39,9 @@ from systrace.vdso.x86_64 import JUMP_BYTES, PAGE, Plan
 
 _MAGIC: Final = b"systrace vdso 1\n"  # at the end of the code page
 _SHARED: Final = "/dev/zero (deleted)"  # how /proc/PID/maps names shared anonymous memory
+
+
+_LAST_S: Final = 0.001  # a probe may be at work that read its configuration before
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +58,43 @@ class Patched:
     before: Entries
 
 
+@dataclass(frozen=True, slots=True)
+class Restorer:
+    """Whoever moves a patched vDSO gets it back as it was: its jumps lead nowhere now."""
+
+    plan: Plan | None
+
+    def moved(self, pid: int, tid: int, *, may_call: bool) -> int:  # noqa: ARG002 - as Moved
+        """Restore it, if that is what was moved."""
+        if self.plan is None:
+            return 0
+        with suppress(UnpatchableError, OSError):
+            vdso = check_address(tid, self.plan.image, jumps=True)
+            with Path(f"/proc/{tid}/mem").open("r+b", buffering=0) as memory:
+                restore(memory, self.plan, vdso)
+        return 0
+
+    def see_to_last(self, holds: Ring[Hold], seeds: Seeds) -> None:
+        """Hold no thread any more that moves its vDSO, and see to those that are held still."""
+        seeds.hold_nobody()
+        time.sleep(_LAST_S)
+        for hold in holds.take():
+            with suppress(TargetDiedError):
+                mover.see_to(self, hold, may_call=False)
+
+
 class LivePatcher:
     """What one attach has patched."""
 
-    def __init__(self, plan: Plan, secret: int, seeds: Seeds) -> None:
-        """``secret`` marks injected calls; ``seeds`` are told of threads while they are held."""
+    def __init__(self, plan: Plan, secret: int, seeds: Seeds, holds: Ring[Hold]) -> None:
+        """``secret`` marks injected calls; ``seeds`` are told of threads while they are held.
+
+        ``holds`` are read by systrace itself, as long as it lives.
+        """
         self._plan = plan
         self._secret = secret
         self._seeds = seeds
+        self._holds = holds
         self._holder = Holder()
         self._patched: list[Patched] = []
         self._locks: list[int] = []
@@ -130,6 +169,20 @@ class LivePatcher:
                 return map_block(tid, self._plan, vdso, injector)
             finally:
                 ptrace.set_options(tid, ptrace.O_TRACESYSGOOD)
+
+    def moved(self, pid: int, vdso: int, block: int) -> None:
+        """Note that a process has its vDSO and its trampolines elsewhere now."""
+        begin = block + PAGE
+        name = f"{begin:x}-{begin + x86_64.COUNTER_BYTES:x}"
+        inode = Path(f"/proc/{pid}/map_files/{name}").stat().st_ino
+        self._patched.append(Patched(self._patched[0].process, vdso, block, inode, Entries()))
+
+    def abandon(self) -> None:
+        """As ``let_go``, where systrace itself is gone."""
+        try:
+            self.let_go()
+        finally:
+            Restorer(self._plan).see_to_last(self._holds, self._seeds)
 
     def let_go(self) -> list[str]:
         """Restore what was patched, in the processes and in the children that they forked.

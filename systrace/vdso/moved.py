@@ -39,7 +39,7 @@ def follow(
             return counters.pages, 0
         restore(memory, plan, vdso)
     if secret is None:
-        raise UnpatchableError("a seccomp filter may forbid to map new trampolines near it")
+        raise UnpatchableError("new trampolines near it cannot be mapped")
     with Injector(tid, vdso + plan.image.syscall_offset, secret) as injector:
         pages = patch(tid, plan, vdso, injector)
     return pages, injector.pending_signal

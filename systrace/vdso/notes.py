@@ -15,23 +15,25 @@ class Notes:
         """Return a sentence for each."""
         return [
             *(
-                f"vDSO calls of {_programs(count)} were not counted: {reason}"
+                f"vDSO calls of {programs(count)} were not counted: {reason}"
                 for reason, count in self.uncounted.items()
             ),
             *(
-                f"vDSO calls of {_programs(count)} were counted by breakpoints: {reason}"
+                f"vDSO calls of {programs(count)} were counted by breakpoints: {reason}"
                 for reason, count in self.by_breakpoints.items()
             ),
             *(
-                f"vDSO calls of {_forked(count)} are shown with the parent's: {reason}"
+                f"vDSO calls of {forked(count)} are shown with the parent's: {reason}"
                 for reason, count in self.with_parent.items()
             ),
         ]
 
 
-def _programs(count: int) -> str:
+def programs(count: int) -> str:
+    """So many of them, in words."""
     return "1 program" if count == 1 else f"{count:,} programs"
 
 
-def _forked(count: int) -> str:
+def forked(count: int) -> str:
+    """So many of them, in words."""
     return "1 forked process" if count == 1 else f"{count:,} forked processes"

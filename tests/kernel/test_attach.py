@@ -9,7 +9,7 @@ import pytest
 
 from .attaching import CALLS, MODES, attach_argv, attached, round_of
 from .live import Live, started
-from .tracing import EXAMPLES, HANGS_S, Tracer, example
+from .tracing import EXAMPLES, HANGS_S, Traced, Tracer, example
 
 Build = Callable[..., str]
 
@@ -70,27 +70,44 @@ def test_what_is_to_be_done_to_a_process_is_said_before(trace: Tracer, target: L
         systrace.detach()
 
 
+FORKS = """
+import os, sys, time
+print('ready', flush=True)
+for line in sys.stdin:
+    for _ in range(3):
+        if os.fork() == 0:
+            for _ in range(1009): time.time_ns()
+            os._exit(0)
+        os.wait()
+    for _ in range(503): time.time_ns()
+    print('done', flush=True)
+"""
+
+
 def test_children_forked_after_are_counted_and_restored(trace: Tracer) -> None:
-    program = (
-        "import os, sys, time\n"
-        "print('ready', flush=True)\n"
-        "for line in sys.stdin:\n"
-        "    for _ in range(3):\n"
-        "        if os.fork() == 0:\n"
-        "            for _ in range(1009): time.time_ns()\n"
-        "            os._exit(0)\n"
-        "        os.wait()\n"
-        "    print('done', flush=True)\n"
-    )
-    with started("/usr/bin/python3", "-S", "-c", program) as python:
-        assert python.line() == "ready"
-        with attached(trace, python.process.pid) as systrace:
-            python.tell("go")
-            assert python.line() == "done"
-            traced = systrace.detach()
-    assert traced.row("clock_gettime", "vdso")["by_clock"]["CLOCK_REALTIME"] == 3 * 1_009
+    traced = while_it_forks(trace)
+    assert traced.row("clock_gettime", "vdso")["by_clock"]["CLOCK_REALTIME"] == 3 * 1_009 + 503
     assert traced.totals["processes"] == 4
     assert traced.warnings == []
+
+
+def test_children_forked_after_have_no_breakpoints_and_the_report_says_so(trace: Tracer) -> None:
+    traced = while_it_forks(trace, "--vdso", "breakpoint")
+    assert traced.row("clock_gettime", "vdso")["by_clock"]["CLOCK_REALTIME"] == 503
+    assert (
+        "vDSO calls of 3 forked processes were not counted: breakpoints are not inherited"
+        in traced.warnings
+    )
+    assert "vdso" in traced.report["incomplete"]
+
+
+def while_it_forks(trace: Tracer, *options: str) -> Traced:
+    with started("/usr/bin/python3", "-S", "-c", FORKS) as python:
+        assert python.line() == "ready"
+        with attached(trace, python.process.pid, options=options) as systrace:
+            python.tell("go")
+            assert python.line() == "done"
+            return systrace.detach()
 
 
 def test_a_program_that_a_child_executes_has_its_vdso_calls_missing_and_says_so(

@@ -6,7 +6,8 @@
  * Then: fork (a forked child calls it too), vfork (a child in vfork moves it), threads (other
  * threads call it afterwards), exec (execs itself to do nothing more), thread (a thread other than
  * the first moves it), filter (a seccomp filter, of all that is allowed, is in force when it
- * moves), wait (says so when it has moved and when it has called, and waits for a line each time).
+ * moves), later (waits for a line before it calls and moves, and for another in the end; a second
+ * THEN may follow), wait (says so when it has moved and when it has called, and waits for a line each time).
  *
  * Calls by clock_gettime's address in the image, as libc's pointer goes where it was:
  * 10,007 before the move and 1,009 after it; a child makes 503, a thread 211.
@@ -230,6 +231,10 @@ int main(int argc, char **argv)
 	check(size && function);
 	if (!strcmp(place, "none"))
 		return 0;
+	if (!strcmp(then, "later")) {
+		say("ready");
+		then = argc > 3 ? argv[3] : then;
+	}
 	call(BEFORE);
 	if (!strcmp(then, "filter"))
 		filter();
@@ -258,6 +263,8 @@ int main(int argc, char **argv)
 	if (!strcmp(then, "threads"))
 		for (int i = 0; i < 5; i++)
 			run_thread(call_in_thread, NULL);
+	if (argc > 2 && !strcmp(argv[2], "later"))
+		say("called");
 	if (!strcmp(then, "exec"))
 		execl("/proc/self/exe", argv[0], "none", NULL);
 	return 0;
