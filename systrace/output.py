@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from systrace import launcher
 from systrace.errors import OutputError
 from systrace.options import Format
 from systrace.target.user import Identity, acting_as
@@ -172,7 +173,7 @@ def _beside(
     try:
         fd, named = _new(where, temporary, directory)
     except PermissionError:
-        raise PermissionError(errno.EACCES, f"no file may be created in {where}") from None
+        raise PermissionError(errno.EACCES, f"no file may be created in {launcher.quoted((where,))}") from None
     stack.callback(os.close, fd)
 
     def remove() -> None:
@@ -224,5 +225,5 @@ def _inherit(fd: int, old: os.stat_result) -> None:
 
 def _cannot(name: str, error: OSError) -> str:
     # A path of its own in the error would only repeat the name.
-    shown = "standard output" if name == "-" else name
+    shown = "standard output" if name == "-" else launcher.quoted((name,))
     return f"cannot write {shown}: {error.strerror or error}"

@@ -95,8 +95,8 @@ def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[s
     close = get_close_matches(name, verbs, n=1, cutoff=0.6)
     if close and shutil.which(name) is None:
         inner = split(run, close[0], line.command[1:])
-        return _with(f"there is no verb {launcher.quoted((name,))}; did you mean:", inner)
-    return _with(f"there is no verb {launcher.quoted((name,))}; to trace a command:", line)
+        return _with(f"there is no verb {_word(name)}; did you mean:", inner)
+    return _with(f"there is no verb {_word(name)}; to trace a command:", line)
 
 
 def _wants_attach(line: Line) -> bool:
@@ -112,7 +112,7 @@ def _options_first(run: click.Command, line: Line) -> str:
         line = Line("run", (*line.words, *inner.words), inner.command)
     strange = next((word.spelling for word in line.words if _strange(word)), None)
     if strange is not None:
-        return f"there is no option {strange}; those there are:\n  {launcher.call(('--help',))}"
+        return f"there is no option {_word(strange)}; those there are:\n  {launcher.call(('--help',))}"
     known = _known(line)
     dropped = "" if known == line else "; a report always has counts and times"
     return _with(f"a verb comes first, options behind it{dropped}:", example(known))
@@ -127,17 +127,17 @@ def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
     if wrong.spelling == "-f" and (meant := _meant_format(line)):
         return _with("a format is asked for with -F:", example(meant))
     if wrong.spelling in _ALWAYS:
-        said = f"{line.verb} has no {wrong.spelling}: a report always has counts and times:"
+        said = f"{line.verb} has no {_word(wrong.spelling)}: a report always has counts and times:"
         return _with(said, example(_known(line)))
     close = _near(error, wrong)
     if not close:
         help_ = launcher.call((line.verb, "--help"))
-        return f"{line.verb} has no option {wrong.spelling}; those it has:\n  {help_}"
+        return f"{line.verb} has no option {_word(wrong.spelling)}; those it has:\n  {help_}"
     meant = line.swap(wrong, replace(wrong, spelling=close[0]))
     if error.ctx is not None:
         # An option that takes a value has taken none yet: what follows it looked like a command.
         meant = split(error.ctx.command, line.verb, tuple(meant)[1:])
-    return _with(f"{line.verb} has no option {wrong.spelling}; did you mean:", example(meant))
+    return _with(f"{line.verb} has no option {_word(wrong.spelling)}; did you mean:", example(meant))
 
 
 def _near(error: click.NoSuchOption, wrong: Word) -> list[str]:
@@ -179,8 +179,7 @@ def _bad_value(error: click.BadParameter, line: Line) -> str:
         if not _refused(word, error.ctx):
             continue
         meant = line.swap(word, replace(word, value=_sample(word.option, word.value)))
-        value = launcher.quoted((word.value,))
-        said = f"{_both(word.option)} takes {_takes(word.option)}, not {value}:"
+        said = f"{_both(word.option)} takes {_takes(word.option)}, not {_word(word.value)}:"
         return _with(said, example(meant))
     return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
 
@@ -201,7 +200,7 @@ def _no_command(line: Line) -> str:
     if last is not None and last.value and "-o" in _spellings(last) and shutil.which(last.value):
         meant = line.swap(last, replace(last, value=_sample(last.option)))
         meant = replace(meant, command=(last.value,))
-        return _with(f"{last.spelling} took {last.value} for its file:", meant)
+        return _with(f"{last.spelling} took {_word(last.value)} for its file:", meant)
     needed = _NEEDS.get(line.verb, "a command to trace")
     return _with(f"{line.verb} needs {needed}, for example:", example(line))
 
@@ -241,6 +240,10 @@ def _to_attach(line: Line) -> str:
 
 def _with(said: str, line: Line) -> str:
     return f"{said}\n  {launcher.call(line)}"
+
+
+def _word(word: str) -> str:
+    return launcher.quoted((word,))
 
 
 def _spellings(word: Word) -> tuple[str, ...]:

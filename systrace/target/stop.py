@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from systrace import ptrace
+from systrace import launcher, ptrace
 from systrace.errors import SystraceError
 from systrace.ptrace import Registers
 from systrace.target.inject import Injector, TargetDiedError
@@ -36,7 +36,7 @@ _KCMP_VM: Final = 1  # include/uapi/linux/kcmp.h
 _RED_ZONE: Final = 128  # below rsp, System V ABI
 _SCANNED: Final = 2**20  # of each stack; a signal frame lies deeper only below 1 MiB of locals
 _DIFFERING: Final = 2  # lower bytes of addresses in one image
-_MAPS_LINE: Final = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) ", re.MULTILINE)
+_MAPS_LINE: Final = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) ", re.MULTILINE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -145,7 +145,7 @@ class Stop:
             return True
         tid = next(iter(self.threads))
         # the first thread's memory may be gone while others run
-        maps = Path(f"/proc/{tid}/maps").read_text(encoding="utf-8", errors="replace")
+        maps = Path(f"/proc/{tid}/maps").read_bytes()
         ends = [(int(low, 16), int(high, 16)) for low, high in _MAPS_LINE.findall(maps)]
         words = {struct.pack("=Q", address) for address in addresses}
         with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
@@ -297,7 +297,7 @@ def _who_traces(tid: int) -> str:
     if tracer == "0":
         return "the kernel does not let us trace it"
     name = fields(tracer).get("Name", "?")
-    return f"{name} ({tracer}) traces it already"
+    return f"{launcher.quoted((name,))} ({tracer}) traces it already"
 
 
 def _sharers(pid: int) -> list[int]:

@@ -7,9 +7,9 @@ target's; that it is, is checked before anything is written. vdso(7), getauxval(
 import ctypes
 import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
+from systrace import proc
 from systrace.errors import UnsupportedError
 from systrace.vdso.place import parse_maps
 
@@ -88,8 +88,7 @@ def own_bytes() -> bytes | None:
     base = own_address()
     if not base:
         return None
-    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")
-    for mapping in parse_maps(maps):
+    for mapping in parse_maps(proc.maps("self")):
         if mapping.low == base:
             return ctypes.string_at(base, mapping.high - base)
     raise UnsupportedError("our own vDSO is not in /proc/self/maps")

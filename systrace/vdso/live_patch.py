@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from systrace import ptrace
+from systrace import proc, ptrace
 from systrace.seeds import Seeds
 from systrace.tally import Entries
 from systrace.target.find import Found
@@ -183,8 +183,7 @@ def _is_patched(pid: int, patched: Patched, plan: Plan) -> bool:
 
 def _find_block(tid: int) -> int:
     """Return where an earlier attach left its pages; 0 if nowhere. They may hold anything."""
-    maps = Path(f"/proc/{tid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
-    mappings = place.parse_maps(maps)
+    mappings = place.parse_maps(proc.maps(tid))
     with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
         for code, counters in pairwise(mappings):
             if code.name or code.high - code.low != PAGE or counters.name != _SHARED:

@@ -12,6 +12,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
+from systrace import proc
 from systrace.errors import UnsupportedError
 from systrace.tally import Entries
 from systrace.target.inject import NR_CLOSE, NR_MMAP, Injector
@@ -25,7 +26,7 @@ _MAP_FIXED: Final = 0x10
 _MAP_FIXED_NOREPLACE: Final = 0x100000
 CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
 _VDSO: Final = "[vdso]"  # in /proc/PID/maps, where a file's name would be a path
-_STAT_START_BRK: Final = 46  # field 47 of /proc/PID/stat
+_START_BRK: Final = 47  # field of /proc/PID/stat
 
 
 class UnpatchableError(UnsupportedError):
@@ -81,8 +82,7 @@ def vdso_address(pid: int) -> int | None:
 
 
 def _maps(pid: int) -> list[place.Mapping]:
-    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
-    return place.parse_maps(maps)
+    return place.parse_maps(proc.maps(pid))
 
 
 def check_image(pid: int, image: Image, registers_cs: int, *, jumps: bool = False) -> int:
@@ -203,5 +203,4 @@ def restore(memory: io.RawIOBase, plan: Plan, vdso: int) -> None:
 
 def start_brk(pid: int) -> int:
     """Where the heap begins, even before it is there; 0 if the kernel does not say."""
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
-    return int(fields[_STAT_START_BRK - 2])
+    return int(proc.stat_field(Path(f"/proc/{pid}/stat").read_bytes(), _START_BRK))

@@ -1,6 +1,6 @@
 """Where in a process trampolines and counters go: near its vDSO, and in nobody's way."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,10 +19,10 @@ class Mapping:
     name: str
 
 
-def parse_maps(text: str) -> list[Mapping]:
+def parse_maps(lines: Iterable[str]) -> list[Mapping]:
     """Read /proc/PID/maps; a name is whatever follows the five fields before it."""
     mappings = []
-    for line in text.splitlines():
+    for line in lines:
         fields = line.split(maxsplit=5)
         low, high = (int(bound, 16) for bound in fields[0].split("-"))
         mappings.append(Mapping(low, high, fields[5] if len(fields) > 5 else ""))
