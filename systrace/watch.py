@@ -111,6 +111,7 @@ class Watch:
         return replace(tally, entries=self._vdso.read(), processes=processes)
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
+        self._vdso.descended(tally.processes)
         warnings, incomplete = self._vdso.warnings(), self._vdso.incomplete()
         status = self._target.status
         if self._target.over:

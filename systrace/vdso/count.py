@@ -2,12 +2,13 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 from typing import Final
 
 from systrace.errors import SystraceError, UnsupportedError
 from systrace.options import VdsoMode
 from systrace.ptrace import get_registers
-from systrace.tally import Entries, OwnEntries
+from systrace.tally import Entries, OwnEntries, ProcessTally
 from systrace.target.inject import Injector
 from systrace.vdso import image, kept, moved, x86_64
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
@@ -228,6 +229,9 @@ class VdsoCount:
         self._images.drop(pid, keep=self._uprobed)
         if self._breakpoints is not None:
             self._breakpoints.drop(pid)
+
+    def descended(self, processes: Sequence[ProcessTally]) -> None:
+        """Note which processes there are and were, where nobody tells of births."""
 
     @property
     def crowded(self) -> bool:

@@ -1,13 +1,13 @@
 """vDSO calls of processes that run already: trampolines that a guard patches in, or breakpoints."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from systrace.errors import UnsupportedError
 from systrace.options import VdsoMode
 from systrace.seeds import Seeds
-from systrace.tally import Entries
+from systrace.tally import Entries, ProcessTally
 from systrace.target.find import Found
 from systrace.target.stop import Holder, HoldError, Stop
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
@@ -18,6 +18,7 @@ from systrace.vdso.patch import CounterPages, UnpatchableError, check_address, c
 from systrace.vdso.x86_64 import PAGE, Plan
 
 _UNHELD_TRIES: Final = 20
+_FORKED: Final = "breakpoints are not inherited by a fork"
 # what /proc says of a process that execs or ends meanwhile among them
 _OBSTACLES: Final = (UnpatchableError, BreakpointError, HoldError, OSError)
 
@@ -55,6 +56,7 @@ class LiveVdso(VdsoCount):
         self._guard: Guard | None = None
         self._left: list[str] = []
         self._longest_ns: list[int] = []
+        self._held: set[int] = set()  # by breakpoints
 
     @property
     def longest_stop_ns(self) -> int | None:
@@ -127,6 +129,16 @@ class LiveVdso(VdsoCount):
         except HoldError:
             base = check_address(process.pid, image, jumps=True)
             _set_unheld(process.pid, breakpoints, base)
+        self._held.add(process.pid)
+
+    def descended(self, processes: Sequence[ProcessTally]) -> None:
+        """Note who was forked by what has breakpoints, and has none itself."""
+        tree = set(self._held)
+        for process in sorted(processes, key=lambda process: process.start_ns):
+            if process.ppid in tree:
+                tree.add(process.pid)
+        if tree > self._held:
+            self._notes.uncounted[_FORKED] = len(tree - self._held)
 
     def let_go(self) -> None:
         """Restore what was patched, and let breakpoints count no more.

@@ -9,7 +9,7 @@ import pytest
 
 from .attaching import CALLS, MODES, attach_argv, attached, round_of
 from .live import Live, started
-from .tracing import EXAMPLES, HANGS_S, Tracer, example
+from .tracing import EXAMPLES, HANGS_S, Traced, Tracer, example
 
 Build = Callable[..., str]
 
@@ -70,27 +70,42 @@ def test_what_is_to_be_done_to_a_process_is_said_before(trace: Tracer, target: L
         systrace.detach()
 
 
-def test_children_forked_after_are_counted_and_restored(trace: Tracer) -> None:
-    program = (
-        "import os, sys, time\n"
-        "print('ready', flush=True)\n"
-        "for line in sys.stdin:\n"
-        "    for _ in range(3):\n"
-        "        if os.fork() == 0:\n"
-        "            for _ in range(1009): time.time_ns()\n"
-        "            os._exit(0)\n"
-        "        os.wait()\n"
-        "    print('done', flush=True)\n"
-    )
-    with started("/usr/bin/python3", "-S", "-c", program) as python:
+FORKS = (
+    "import os, sys, time\n"
+    "print('ready', flush=True)\n"
+    "for line in sys.stdin:\n"
+    "    for _ in range(3):\n"
+    "        if os.fork() == 0:\n"
+    "            for _ in range(1009): time.time_ns()\n"
+    "            os._exit(0)\n"
+    "        os.wait()\n"
+    "    print('done', flush=True)\n"
+)
+
+
+def traced_forks(trace: Tracer, *options: str) -> Traced:
+    with started("/usr/bin/python3", "-S", "-c", FORKS) as python:
         assert python.line() == "ready"
-        with attached(trace, python.process.pid) as systrace:
+        with attached(trace, python.process.pid, options=options) as systrace:
             python.tell("go")
             assert python.line() == "done"
-            traced = systrace.detach()
+            return systrace.detach()
+
+
+def test_children_forked_after_are_counted_and_restored(trace: Tracer) -> None:
+    traced = traced_forks(trace)
     assert traced.row("clock_gettime", "vdso")["by_clock"]["CLOCK_REALTIME"] == 3 * 1_009
     assert traced.totals["processes"] == 4
     assert traced.warnings == []
+
+
+def test_children_that_breakpoints_do_not_reach_are_missing_and_said_to_be(trace: Tracer) -> None:
+    traced = traced_forks(trace, "--vdso", "breakpoint")
+    assert traced.count("clock_gettime", "vdso") < 1_009
+    assert traced.totals["processes"] == 4
+    missing = "vDSO calls of 3 programs were not counted: breakpoints are not inherited by a fork"
+    assert missing in traced.warnings
+    assert "vdso" in traced.report["incomplete"]
 
 
 def test_a_program_that_a_child_executes_has_its_vdso_calls_missing_and_says_so(

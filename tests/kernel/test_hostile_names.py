@@ -42,8 +42,9 @@ def test_hostile_names_change_no_count_of_attach(
             assert live.process.wait(HANGS_S) == 0
             traced = systrace.end(trace)
     assert traced.process.returncode == 0
-    assert traced.count("clock_gettime", "vdso") == CALLS
-    assert traced.warnings == []
+    # breakpoints are not inherited by a fork, which the report says
+    assert traced.count("clock_gettime", "vdso") == (CALLS if mode == "patch" else CALLS // 2)
+    assert (traced.report.get("incomplete") is None) == (mode == "patch")
     assert {process["comm"] for process in traced.report["processes"]} == {os.fsdecode(name)}
 
 
