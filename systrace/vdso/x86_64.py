@@ -6,6 +6,7 @@ shard that a hash of the stack pointer picks, so that threads do not fight over 
 At a function's entry the System V ABI leaves rax, r10, r11 and the flags free.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -37,6 +38,7 @@ JUMP: Final = b"\xe9"  # and a 32-bit distance
 # Where a uprobe may sit. One byte less than what Linux 6.18 turns into a call, to code that a
 # forked child lacks: it dies there (arch/x86/kernel/uprobes.c)
 _NOP4: Final = b"\x0f\x1f\x40\x00"
+_UNMOVABLE: Final = "its first instructions cannot be moved"
 _HASH: Final = 0x9E3779B1 - 2**32
 _STACK_SHIFT: Final = 12
 _BLOCK_AT: Final = 0x7000_0000_0000  # where code is encoded for, before it is fixed up
@@ -99,22 +101,33 @@ def make_plan(image: Image) -> Plan:
     refused: dict[str, str] = {}
     clock_counter, plain_counter = 0, len(BY_CLOCK) * CLOCKS
     targets = _branch_targets(image)
+    counted = Counter(function.name for function in image.functions)
     for function in image.functions:
         if len(trampolines) == MAX_FUNCTIONS:
             refused[function.name] = "the code page is full"
             continue
+        if counted[function.name] > 1:
+            refused[function.name] = "the vDSO exports several functions of this name"
+            continue
         head = range(function.offset, function.offset + JUMP_BYTES)
+        if any(other.offset in head[1:] for other in image.functions):
+            refused[function.name] = "another function begins in its first instructions"
+            continue
         if any(target in head for target in targets):
             refused[function.name] = "the vDSO itself branches to its first instructions"
             continue
         displaced = _displaced(image, function)
         if displaced is None:
-            refused[function.name] = "its first instructions cannot be moved"
+            refused[function.name] = _UNMOVABLE
             continue
         clocked = function.name in BY_CLOCK
         counter = clock_counter if clocked else plain_counter
         position = len(trampolines) * STRIDE
-        code, fixups = _encode(displaced, position, counter, clocked=clocked)
+        try:
+            code, fixups = _encode(displaced, position, counter, clocked=clocked)
+        except ValueError:  # they refer to memory out of reach
+            refused[function.name] = _UNMOVABLE
+            continue
         if len(code) > STRIDE:
             refused[function.name] = "its trampoline is too long"
             continue
