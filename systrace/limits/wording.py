@@ -51,7 +51,8 @@ def origin(limit: Limit) -> str:
     if not limit.file:
         return f"--fail-if {launcher.quoted((str(limit),))}"
     # in a budget, it comes from the list of calls
-    return f"{launcher.quoted((limit.file,))}: {'calls' if limit.quantity.field == NEW_CALLS else limit}"
+    place = "calls" if limit.quantity.field == NEW_CALLS else limit
+    return f"{launcher.quoted((limit.file,))}: {place}"
 
 
 def _value(limit: Limit, quantity: Quantity, figure: Figure) -> str:
