@@ -173,7 +173,9 @@ def _beside(
     try:
         fd, named = _new(where, temporary, directory)
     except PermissionError:
-        raise PermissionError(errno.EACCES, f"no file may be created in {launcher.quoted((where,))}") from None
+        raise PermissionError(
+            errno.EACCES, f"no file may be created in {launcher.quoted((where,))}"
+        ) from None
     stack.callback(os.close, fd)
 
     def remove() -> None:

@@ -112,7 +112,9 @@ def _options_first(run: click.Command, line: Line) -> str:
         line = Line("run", (*line.words, *inner.words), inner.command)
     strange = next((word.spelling for word in line.words if _strange(word)), None)
     if strange is not None:
-        return f"there is no option {_word(strange)}; those there are:\n  {launcher.call(('--help',))}"
+        return (
+            f"there is no option {_word(strange)}; those there are:\n  {launcher.call(('--help',))}"
+        )
     known = _known(line)
     dropped = "" if known == line else "; a report always has counts and times"
     return _with(f"a verb comes first, options behind it{dropped}:", example(known))
@@ -137,7 +139,9 @@ def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
     if error.ctx is not None:
         # An option that takes a value has taken none yet: what follows it looked like a command.
         meant = split(error.ctx.command, line.verb, tuple(meant)[1:])
-    return _with(f"{line.verb} has no option {_word(wrong.spelling)}; did you mean:", example(meant))
+    return _with(
+        f"{line.verb} has no option {_word(wrong.spelling)}; did you mean:", example(meant)
+    )
 
 
 def _near(error: click.NoSuchOption, wrong: Word) -> list[str]:
