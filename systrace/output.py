@@ -33,6 +33,7 @@ _STDOUT = 1
 _LINKS = 40  # path_resolution(7): more than this is ELOOP
 # The mode bits of the group, set-group-ID with them.
 _GROUP_BITS = 0o2070
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def format_of(name: str, otherwise: Format = "table") -> Format:
@@ -113,6 +114,7 @@ def _opened(name: str, author: Identity | None, stack: ExitStack) -> tuple[int, 
         old = os.stat(name)  # noqa: PTH116  Path would drop a trailing slash
     except FileNotFoundError:
         old = None
+    _refuse_planted(name, exists=old is not None)
     if old is None or stat.S_ISREG(old.st_mode):
         return _beside(name, old, author, stack)
     if stat.S_ISFIFO(old.st_mode) or stat.S_ISCHR(old.st_mode):
@@ -122,6 +124,29 @@ def _opened(name: str, author: Identity | None, stack: ExitStack) -> tuple[int, 
     if stat.S_ISDIR(old.st_mode):
         raise IsADirectoryError(errno.EISDIR, "it is a directory")
     raise OSError(errno.EINVAL, "it is neither a file, a FIFO nor a character device")
+
+
+def _refuse_planted(name: str, *, exists: bool) -> None:
+    """Refuse what another user left where anybody may leave something, as in /tmp.
+
+    The kernel does it too where fs.protected_symlinks, _regular and _fifos say so, proc(5).
+    """
+    for _ in range(_LINKS):
+        directory = os.path.dirname(name)  # noqa: PTH120  Path would drop what a link means
+        try:
+            above, found = os.stat(directory or "."), os.lstat(name)  # noqa: PTH116
+        except FileNotFoundError:
+            if exists:
+                raise
+            return
+        anybodys = above.st_mode & stat.S_ISVTX and above.st_mode & _OTHERS_WRITE
+        if anybodys and found.st_uid not in (os.geteuid(), above.st_uid):
+            raise PermissionError(
+                errno.EACCES, "it is another user's, in a directory where anybody may leave files"
+            )
+        if not stat.S_ISLNK(found.st_mode):
+            return
+        name = os.path.join(directory, os.readlink(name))  # noqa: PTH115, PTH118
 
 
 def _nothing() -> None:
