@@ -27,13 +27,7 @@ from systrace.vdso.patch import (
 from systrace.vdso.sweep import Living, in_use
 from systrace.vdso.uprobe import UprobeCounters, code_file
 
-_MODES: Final = {
-    "auto": "patch",
-    "patch": "patch",
-    "breakpoint": "breakpoint",
-    "uprobe": "uprobe",
-    "off": "off",
-}
+_OVERWRITTEN: Final = "it wrote into its counters"
 _MOVED: Final = "it moved its vDSO, and {} (calls before that are counted)"
 
 
@@ -52,7 +46,7 @@ class VdsoCount:
         """``announced``: forks and ends are told, by ``inherit`` and ``forget``."""
         self._asked = asked
         self._per_process = per_process
-        self.mode = _MODES[asked]
+        self.mode: str = "patch" if asked == "auto" else asked
         self.secret = int.from_bytes(os.urandom(8), "little")
         self.lent_fd = code_file() if self.mode == "uprobe" else None
         self._plan: x86_64.Plan | None = None
@@ -289,6 +283,8 @@ class VdsoCount:
     def read(self) -> Entries:
         """Return the entries so far; those of the first image as uprobes saw them, if they did."""
         entries = self._images.read()
+        if self._images.overwritten:
+            self._notes.uncounted[_OVERWRITTEN] = self._images.overwritten
         if self._breakpoints is not None:
             entries = entries.plus(self._breakpoints.read())
         if self._uprobes is None or self._uprobed is None:

@@ -26,6 +26,7 @@ _MAP_FIXED: Final = 0x10
 _MAP_FIXED_NOREPLACE: Final = 0x100000
 CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
 _VDSO: Final = "[vdso]"  # in /proc/PID/maps, where a file's name would be a path
+_MOST: Final = 2**54  # calls of one function, which take years
 _START_BRK: Final = 47  # field of /proc/PID/stat
 
 
@@ -37,11 +38,14 @@ class CounterPages:
     """The counters of one patched process, mapped into systrace; ``address`` is where it has them.
 
     ``inode`` is that of the shared memory, by which a forked child is known to count there too.
+    ``overwritten``: they hold what no counting can have left there.
     """
 
     def __init__(self, plan: Plan, pid: int, address: int) -> None:
         """Map a process's counters here. Raises UnpatchableError."""
         self._plan = plan
+        self._sums = (0,) * (x86_64.SHARD_BYTES // 8)
+        self.overwritten = False
         self.address = address
         end = address + x86_64.COUNTER_BYTES
         try:
@@ -55,21 +59,29 @@ class CounterPages:
             os.close(fd)
 
     def read(self) -> Entries:
-        """Add up all shards."""
-        sums = [0] * (x86_64.SHARD_BYTES // 8)
-        shard_format = f"={len(sums)}Q"
-        for shard in range(x86_64.SHARDS):
-            values = struct.unpack_from(shard_format, self._pages, shard * x86_64.SHARD_BYTES)
-            sums = [total + value for total, value in zip(sums, values, strict=True)]
+        """Add up all shards; where the target wrote there itself, as they were before that."""
         plain, clocked = {}, {}
+        self._sums = self._added_up()
         for trampoline in self._plan.trampolines:
-            counters = sums[trampoline.counter : trampoline.counter + trampoline.counters]
+            counters = self._sums[trampoline.counter : trampoline.counter + trampoline.counters]
             name = trampoline.function.name
             if len(counters) == 1:
                 plain[name] = counters[0]
             else:
                 clocked[name] = {clock: count for clock, count in enumerate(counters) if count}
         return Entries(plain, clocked)
+
+    def _added_up(self) -> tuple[int, ...]:
+        shard_format = f"={len(self._sums)}Q"
+        shards = (
+            struct.unpack_from(shard_format, self._pages, shard * x86_64.SHARD_BYTES)
+            for shard in range(x86_64.SHARDS)
+        )
+        sums = tuple(map(sum, zip(*shards, strict=True)))
+        self.overwritten |= any(
+            not before <= total < _MOST for total, before in zip(sums, self._sums, strict=True)
+        )
+        return self._sums if self.overwritten else sums
 
     def close(self) -> None:
         """Unmap them here; the target keeps its own mapping."""
