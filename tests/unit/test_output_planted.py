@@ -1,7 +1,6 @@
 """Where reports are written: what another user left in a directory where anybody may."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can leave o
 
 
 @pytest.fixture(params=[0o1777, 0o1775], ids=oct)
-def public(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+def public(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     """A directory like /tmp, reachable for everybody."""
     for directory in (tmp_path, *tmp_path.parents[:2]):
         directory.chmod(0o711)

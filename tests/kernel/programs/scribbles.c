@@ -1,11 +1,12 @@
-/* scribbles BYTE SECONDS [END]: writes over systrace's counters, the only memory that it shares:
- * BYTE everywhere and, after a pause, END; between them it reads CLOCK_MONOTONIC.
+/* scribbles BYTE [END]: writes over systrace's counters, the only memory that it shares: BYTE
+ * everywhere and, when it has read a line or cannot, END. Before each it reads CLOCK_MONOTONIC.
+ * A negative BYTE unmaps them instead.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 static void call(void)
 {
@@ -25,7 +26,10 @@ static int scribble(int byte)
 	while (maps && fgets(line, sizeof(line), maps))
 		if (sscanf(line, "%lx-%lx %7s", &low, &high, rights) == 3 &&
 		    !strcmp(rights, "rw-s") && strstr(line, "/dev/zero")) {
-			memset((void *)low, byte, high - low);
+			if (byte < 0)
+				munmap((void *)low, high - low);
+			else
+				memset((void *)low, byte, high - low);
 			found++;
 		}
 	fclose(maps);
@@ -36,14 +40,14 @@ int main(int argc, char **argv)
 {
 	int found;
 
-	if (argc < 3)
+	if (argc < 2)
 		return 1;
 	call();
 	found = scribble(atoi(argv[1]));
 	call();
-	usleep(atof(argv[2]) * 1e6);
-	if (argc > 3)
-		scribble(atoi(argv[3]));
+	getchar();
 	call();
+	if (argc > 2)
+		scribble(atoi(argv[2]));
 	return found == 1 ? 7 : 1;
 }
