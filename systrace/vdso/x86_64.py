@@ -38,10 +38,10 @@ JUMP: Final = b"\xe9"  # and a 32-bit distance
 # Where a uprobe may sit. One byte less than what Linux 6.18 turns into a call, to code that a
 # forked child lacks: it dies there (arch/x86/kernel/uprobes.c)
 _NOP4: Final = b"\x0f\x1f\x40\x00"
-_UNMOVABLE: Final = "its first instructions cannot be moved"
 _HASH: Final = 0x9E3779B1 - 2**32
 _STACK_SHIFT: Final = 12
 _BLOCK_AT: Final = 0x7000_0000_0000  # where code is encoded for, before it is fixed up
+_NEAR: Final = 2**19  # of the image: half of what place.py keeps for what code refers to
 _VDSO_AT: Final = _BLOCK_AT + 2**28  # far, so that no branch becomes a short one
 
 
@@ -118,16 +118,12 @@ def make_plan(image: Image) -> Plan:
             continue
         displaced = _displaced(image, function)
         if displaced is None:
-            refused[function.name] = _UNMOVABLE
+            refused[function.name] = "its first instructions cannot be moved"
             continue
         clocked = function.name in BY_CLOCK
         counter = clock_counter if clocked else plain_counter
         position = len(trampolines) * STRIDE
-        try:
-            code, fixups = _encode(displaced, position, counter, clocked=clocked)
-        except ValueError:  # they refer to memory out of reach
-            refused[function.name] = _UNMOVABLE
-            continue
+        code, fixups = _encode(displaced, position, counter, clocked=clocked)
         if len(code) > STRIDE:
             refused[function.name] = "its trampoline is too long"
             continue
@@ -161,7 +157,8 @@ def _branch_targets(image: Image) -> set[int]:
 def _displaced(image: Image, function: Function) -> list[Any] | None:
     """Instructions that the jump overwrites, decoded as if the vDSO were at ``_VDSO_AT``.
 
-    None if they are too few, invalid, or end the function or call before the jump's end.
+    None if they are too few, invalid, refer to something far away, or end the function or call
+    before the jump's end.
     """
     from iced_x86 import Code, FlowControl  # noqa: PLC0415
 
@@ -173,13 +170,25 @@ def _displaced(image: Image, function: Function) -> list[Any] | None:
             FlowControl.NEXT,
             FlowControl.CONDITIONAL_BRANCH,
         )
-        if instruction.code == Code.INVALID or not plain:
+        if instruction.code == Code.INVALID or not plain or not _stays_near(instruction):
             return None
         instructions.append(instruction)
         length += instruction.len
         if length >= JUMP_BYTES:
             return instructions
     return None
+
+
+def _stays_near(instruction: Any) -> bool:
+    """Whether what it refers to is in reach of code that lies as far from the vDSO as can be."""
+    from iced_x86 import OpKind  # noqa: PLC0415
+
+    addresses = []
+    if instruction.is_ip_rel_memory_operand:
+        addresses.append(instruction.ip_rel_memory_address)
+    if instruction.op_count and instruction.op0_kind == OpKind.NEAR_BRANCH64:
+        addresses.append(instruction.near_branch_target)
+    return all(abs(address - _VDSO_AT) < _NEAR for address in addresses)
 
 
 def _encode(
