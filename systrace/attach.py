@@ -62,7 +62,9 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
         vdso.let_go()
         counting.stop()
         watch.facts = replace(facts, longest_stop_ns=vdso.longest_stop_ns)
-        final = costed(watch.final(), counting, build, vdso)
+        final = watch.final()
+        if options.snapshots.costs:
+            final = costed(final, counting, build, vdso)
     yield final
 
 

@@ -9,6 +9,8 @@ from systrace.report import Machine
 
 _CLOCKSOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
+_CPUS = Path("/proc/cpuinfo")
+_ONE_CPU_BYTES = 4096  # the kernel writes one CPU after the other, and all of them take long
 _LIMITS = (Path("/proc/sys/kernel/threads-max"), Path("/proc/sys/kernel/pid_max"))
 
 
@@ -41,3 +43,14 @@ def most_threads(ceiling: int) -> int:
         with contextlib.suppress(OSError):
             most = min(most, int(limit.read_text(encoding="ascii")))
     return most
+
+
+def has_rdpid(file: Path = _CPUS) -> bool:
+    """Whether the CPUs have the instruction that reads the number of the one it runs on."""
+    try:
+        with file.open("rb", buffering=0) as cpus:
+            first = cpus.read(_ONE_CPU_BYTES).partition(b"\n\n")[0]
+    except OSError:
+        return False
+    flags = (line for line in first.splitlines() if line.startswith(b"flags"))
+    return any(b"rdpid" in line.split() for line in flags)

@@ -62,11 +62,15 @@ class TraceOptions:
 
 @dataclass(frozen=True, slots=True)
 class Snapshots:
-    """When the session hands out a report before the end; seconds, None for never."""
+    """When the session hands out a report before the end; seconds, None for never.
+
+    ``costs``: the last one says what tracing cost, which may have to be tried out first.
+    """
 
     interval_s: float | None = None
     progress_s: float | None = None
     duration_s: float | None = None
+    costs: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,9 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         yield from watch.snapshots(wait, options.snapshots)
         counting.stop()
         tree.release()
-        final = costed(watch.final(), counting, build, vdso)
+        final = watch.final()
+        if options.snapshots.costs:
+            final = costed(final, counting, build, vdso)
         _discard_signals(heard)
     yield replace(final, stopped_by=min(heard & _FORWARDED, default=0))
 

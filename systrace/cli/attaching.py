@@ -70,10 +70,8 @@ def trace(wanted: AttachOptions, presentation: Presentation) -> Observed:
     """Open the outputs, attach, show the reports. Raises SystraceError."""
     return tracing.observe(
         presentation,
-        lambda progress_s: attach.attach(
-            replace(wanted, snapshots=replace(wanted.snapshots, progress_s=progress_s)),
-            streams.say,
-        ),
+        wanted.snapshots,
+        lambda snapshots: attach.attach(replace(wanted, snapshots=snapshots), streams.say),
     )
 
 

@@ -36,6 +36,11 @@ class Presentation:
     limits: tuple["Limit", ...] = ()
 
     @property
+    def shows_costs(self) -> bool:
+        """Whether a report on standard error says what tracing cost."""
+        return self.table.overhead or (self.format == "json" and not self.quiet)
+
+    @property
     def file_table(self) -> TableOptions:
         """A table for a file, wherever we run: 80 columns and no colour."""
         return replace(self.table, width=_FILE_WIDTH, colour=False)

@@ -83,16 +83,17 @@ def trace(wanted: RunOptions, how: Presentation) -> Observed:
     """Open the outputs, run the command, show its reports. Raises SystraceError."""
     return observe(
         how,
-        lambda progress_s: session.run(
-            replace(wanted, snapshots=replace(wanted.snapshots, progress_s=progress_s))
-        ),
+        wanted.snapshots,
+        lambda snapshots: session.run(replace(wanted, snapshots=snapshots)),
     )
 
 
-def observe(how: Presentation, begin: Callable[[float | None], Iterator[Snapshot]]) -> Observed:
+def observe(
+    how: Presentation, asked: Snapshots, begin: Callable[[Snapshots], Iterator[Snapshot]]
+) -> Observed:
     """Open the outputs, begin a session, show its reports. Raises SystraceError.
 
-    ``begin`` is told how often to report progress, in seconds, None for never.
+    ``begin`` is told which reports are ``asked`` for, and what these outputs need of them.
     """
     streams.hold_closed()
     author = user.caller()
@@ -100,8 +101,12 @@ def observe(how: Presentation, begin: Callable[[float | None], Iterator[Snapshot
         opened(how.outputs, author, how.format) as outputs,
         Live(wanted=not how.quiet) as live,
     ):
-        progress_s = _PROGRESS_S if live.visible else None
-        return present(begin(progress_s), how, outputs, live)
+        needed = replace(
+            asked,
+            progress_s=_PROGRESS_S if live.visible else None,
+            costs=how.shows_costs or any(output.format == "json" for output in outputs),
+        )
+        return present(begin(needed), how, outputs, live)
 
 
 def end(observed: Observed, *, quiet: bool) -> NoReturn:

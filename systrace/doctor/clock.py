@@ -8,8 +8,8 @@ from systrace.doctor import files
 from systrace.doctor.findings import Finding
 from systrace.errors import SystraceError
 from systrace.report import READABLE_CLOCKSOURCES
+from systrace.vdso import kept
 from systrace.vdso.image import Image, own_bytes, parse
-from systrace.vdso.x86_64 import make_plan
 
 _CURRENT: Final = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 _AVAILABLE: Final = "/sys/devices/system/clocksource/clocksource0/available_clocksource"
@@ -38,7 +38,7 @@ def gather() -> Facts:
         if data is None:
             return Facts(clocksource, available)
         found = parse(data)
-        plan = make_plan(found)
+        plan = kept.plan(found)
     except SystraceError as error:
         return Facts(clocksource, available, refusal=str(error))
     functions = {function.name: plan.refused.get(function.name, "") for function in found.functions}

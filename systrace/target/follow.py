@@ -125,7 +125,9 @@ class Tree:
         elif ptrace.is_syscall_stop(status):
             ptrace.cont(tid)
         elif is_our_stop(tid, number):
-            ptrace.cont(tid, self._moved(tid))
+            pending = self._moved(tid)
+            ptrace.interrupt(tid)  # another thread may have stopped the process meanwhile
+            self._go_on(tid, pending)
         else:
             self._signalled(tid, number)
             ptrace.cont(tid, number)
@@ -160,7 +162,7 @@ class Tree:
         if number != signal.SIGTRAP:
             ptrace.listen(tid)
         elif self._children or self._tgid(tid) == self._first:
-            ptrace.cont(tid, arrive(self._images, tid, self._options) if self._is_new(tid) else 0)
+            self._go_on(tid, arrive(self._images, tid, self._options) if self._is_new(tid) else 0)
         else:
             ptrace.detach(tid)
             self._processes.pop(tid, None)
@@ -211,7 +213,17 @@ class Tree:
 
     def _prepare(self, pid: int, pending: int = 0) -> None:
         self.images += 1
-        ptrace.cont(pid, prepare(self._images, pid, self._options) or pending)
+        self._go_on(pid, prepare(self._images, pid, self._options) or pending)
+
+    def _go_on(self, tid: int, pending: int) -> None:
+        """Let a thread run on that made calls for us, with a signal that it met there.
+
+        It is sent anew: as PTRACE_CONT's, at a system call stop, it would be SI_KERNEL, as our
+        eBPF's are.
+        """
+        if pending:
+            os.kill(self._tgid(tid), pending)
+        ptrace.cont(tid)
 
     def _ended(self, tid: int, status: int) -> None:
         tgid = self._processes.pop(tid, tid)

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-from systrace import cache
+from systrace import cache, machine
 from systrace.vdso.image import Function, Image, parse
 from systrace.vdso.x86_64 import Plan, Trampoline, make_plan
 
@@ -25,7 +25,8 @@ def image(data: bytes) -> Image:
 
 
 def plan(of: Image) -> Plan:
-    """Write the trampolines of an image, as ``make_plan``."""
+    """Write the trampolines of an image for this machine, as ``make_plan``."""
+    by_cpu = machine.has_rdpid()
 
     def decode(text: bytes) -> Plan:
         trampolines, refused = json.loads(text)
@@ -46,8 +47,12 @@ def plan(of: Image) -> Plan:
         )
 
     own = cache.own_source("vdso/x86_64.py", "vdso/kept.py", "layout.py")
-    sources = (of.data, own, _version("iced_x86"))
-    return cache.kept("trampolines", sources, lambda: make_plan(of), _encode_plan, decode)
+    sources = (of.data, own, _version("iced_x86"), b"by CPU" if by_cpu else b"by stack")
+
+    def make() -> Plan:
+        return make_plan(of, by_cpu=by_cpu)
+
+    return cache.kept("trampolines", sources, make, _encode_plan, decode)
 
 
 def _version(library: str) -> bytes:

@@ -2,7 +2,8 @@
 
 A trampoline counts, runs the instructions that the jump displaced, and jumps behind them. Code
 and counters are one block: the code page, then the counter pages. Counting is ``lock inc`` on a
-shard that a hash of the stack pointer picks, so that threads do not fight over one cache line.
+shard, so that CPUs do not fight over one cache line: that of the CPU, or where the machine has no
+``rdpid`` one that a hash of the stack pointer picks (benchmarks/NOTES.md has the figures).
 At a function's entry the System V ABI leaves rax, r10, r11 and the flags free.
 """
 
@@ -95,8 +96,11 @@ class Plan:
         return JUMP + distance.to_bytes(4, "little", signed=True)
 
 
-def make_plan(image: Image) -> Plan:
-    """Write the trampolines of an image. A function that cannot be patched safely is refused."""
+def make_plan(image: Image, *, by_cpu: bool) -> Plan:
+    """Write the trampolines of an image. A function that cannot be patched safely is refused.
+
+    ``by_cpu``: the machine's CPUs have ``rdpid``.
+    """
     trampolines: list[Trampoline] = []
     refused: dict[str, str] = {}
     clock_counter, plain_counter = 0, len(BY_CLOCK) * CLOCKS
@@ -123,7 +127,7 @@ def make_plan(image: Image) -> Plan:
         clocked = function.name in BY_CLOCK
         counter = clock_counter if clocked else plain_counter
         position = len(trampolines) * STRIDE
-        code, fixups = _encode(displaced, position, counter, clocked=clocked)
+        code, fixups = _encode(displaced, position, counter, clocked=clocked, by_cpu=by_cpu)
         if len(code) > STRIDE:
             refused[function.name] = "its trampoline is too long"
             continue
@@ -192,7 +196,7 @@ def _stays_near(instruction: Any) -> bool:
 
 
 def _encode(
-    displaced: list[Any], position: int, counter: int, *, clocked: bool
+    displaced: list[Any], position: int, counter: int, *, clocked: bool, by_cpu: bool
 ) -> tuple[bytes, tuple[int, ...]]:
     from iced_x86 import (  # noqa: PLC0415
         BlockEncoder,
@@ -207,11 +211,22 @@ def _encode(
     counters = _BLOCK_AT + PAGE
     create = Instruction.create_reg_reg, Instruction.create_reg_i32, Instruction.create_reg_mem
     reg_reg, reg_i32, reg_mem = create
+    if by_cpu:  # the vDSO's own getcpu reads it so: arch/x86/include/asm/segment.h
+        shard = [
+            Instruction.create_reg(Code.RDPID_R64, Register.RAX),
+            reg_i32(Code.AND_RM32_IMM8, Register.EAX, SHARDS - 1),
+        ]
+    else:
+        shard = [
+            reg_reg(Code.MOV_R32_RM32, Register.EAX, Register.ESP),
+            reg_i32(Code.SHR_RM32_IMM8, Register.EAX, _STACK_SHIFT),
+            Instruction.create_reg_reg_i32(
+                Code.IMUL_R32_RM32_IMM32, Register.EAX, Register.EAX, _HASH
+            ),
+            reg_i32(Code.SHR_RM32_IMM8, Register.EAX, 32 - (SHARDS - 1).bit_length()),
+        ]
     instructions = [
-        reg_reg(Code.MOV_R32_RM32, Register.EAX, Register.ESP),
-        reg_i32(Code.SHR_RM32_IMM8, Register.EAX, _STACK_SHIFT),
-        Instruction.create_reg_reg_i32(Code.IMUL_R32_RM32_IMM32, Register.EAX, Register.EAX, _HASH),
-        reg_i32(Code.SHR_RM32_IMM8, Register.EAX, 32 - (SHARDS - 1).bit_length()),
+        *shard,
         reg_i32(Code.SHL_RM32_IMM8, Register.EAX, (SHARD_BYTES - 1).bit_length()),
         reg_mem(Code.LEA_R64_M, Register.R11, MemoryOperand(Register.RIP, displ=counters)),
     ]

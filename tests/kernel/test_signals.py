@@ -96,3 +96,26 @@ def test_sigusr1_is_answered_even_when_quiet(trace: Tracer, build: Build) -> Non
         assert live.shown().startswith("so far, elapsed ")
         traced = live.end(trace)
     assert traced.row("getppid")["count"] == 1_009
+
+
+STOPS_CHILDREN = """
+import os, signal, sys
+signal.alarm(60)
+for i in range(int(sys.argv[1])):
+    pid = os.fork()
+    if pid == 0:
+        os.execv("/bin/sleep", ["sleep", "100"])
+    for _ in range(i * 37 % 4001):
+        pass
+    os.kill(pid, signal.SIGSTOP)
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    print(os.WIFSTOPPED(status))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+"""
+
+
+@pytest.mark.exact
+def test_a_child_that_is_stopped_while_it_execs_has_stopped(trace: Tracer) -> None:
+    traced = trace("/usr/bin/python3", "-S", "-c", STOPS_CHILDREN, "307")
+    assert traced.process.stdout.split() == [b"True"] * 307

@@ -17,8 +17,20 @@ def own() -> image.Image:
     return image.parse(data)
 
 
-def test_every_function_that_the_kernel_exports_has_one() -> None:
-    plan = x86_64.make_plan(own())
+@pytest.fixture(params=[True, False], ids=["by CPU", "by stack"])
+def plan(request: pytest.FixtureRequest) -> x86_64.Plan:
+    by_cpu: bool = request.param
+    return x86_64.make_plan(own(), by_cpu=by_cpu)
+
+
+@pytest.mark.parametrize("by_cpu", [True, False])
+def test_only_cpus_that_can_say_which_they_are_are_asked(*, by_cpu: bool) -> None:
+    for item in x86_64.make_plan(own(), by_cpu=by_cpu).trampolines:
+        asks = [one for one in Decoder(64, item.code) if one.mnemonic == Mnemonic.RDPID]
+        assert len(asks) == by_cpu
+
+
+def test_every_function_that_the_kernel_exports_has_one(plan: x86_64.Plan) -> None:
     assert plan.refused == {}
     assert {item.function.name for item in plan.trampolines} >= {
         "clock_gettime",
@@ -29,8 +41,9 @@ def test_every_function_that_the_kernel_exports_has_one() -> None:
 
 
 @pytest.mark.parametrize("distance", [0, -0x40000000, 0x40000000], ids=["there", "lower", "higher"])
-def test_each_ends_behind_the_instructions_that_it_displaced(distance: int) -> None:
-    plan = x86_64.make_plan(own())
+def test_each_ends_behind_the_instructions_that_it_displaced(
+    plan: x86_64.Plan, distance: int
+) -> None:
     vdso = VDSO + distance
     page = plan.code_page(BLOCK, vdso)
     for item in plan.trampolines:
@@ -41,9 +54,8 @@ def test_each_ends_behind_the_instructions_that_it_displaced(distance: int) -> N
         assert 5 <= behind < 20
 
 
-def test_what_is_displaced_refers_to_the_same_memory_as_before() -> None:
-    found = own()
-    plan = x86_64.make_plan(found)
+def test_what_is_displaced_refers_to_the_same_memory_as_before(plan: x86_64.Plan) -> None:
+    found = plan.image
     page = plan.code_page(BLOCK, VDSO)
     for item in plan.trampolines:
         start = item.function.offset
@@ -64,8 +76,7 @@ def test_what_is_displaced_refers_to_the_same_memory_as_before() -> None:
         assert before == after
 
 
-def test_the_jump_leads_to_the_trampoline() -> None:
-    plan = x86_64.make_plan(own())
+def test_the_jump_leads_to_the_trampoline(plan: x86_64.Plan) -> None:
     for item in plan.trampolines:
         jump = plan.jump(item, BLOCK, VDSO)
         (instruction,) = Decoder(64, jump, ip=VDSO + item.function.offset)
@@ -73,8 +84,7 @@ def test_the_jump_leads_to_the_trampoline() -> None:
         assert instruction.near_branch_target == BLOCK + item.position
 
 
-def test_no_two_counters_are_the_same_and_all_fit_a_shard() -> None:
-    plan = x86_64.make_plan(own())
+def test_no_two_counters_are_the_same_and_all_fit_a_shard(plan: x86_64.Plan) -> None:
     used = [
         number
         for item in plan.trampolines
@@ -101,7 +111,7 @@ def function(code: bytes) -> image.Image:
     ],
 )
 def test_what_cannot_be_patched_safely_is_refused(code: bytes, reason: str) -> None:
-    plan = x86_64.make_plan(function(code))
+    plan = x86_64.make_plan(function(code), by_cpu=True)
     assert plan.trampolines == ()
     assert reason in plan.refused["f"]
 
