@@ -53,7 +53,11 @@ def vdso_code(content: bytes) -> None:
 
 
 def _check_plan(found: image.Image) -> None:
-    plan = x86_64.make_plan(found)
+    for by_cpu in (False, True):
+        _check(found, x86_64.make_plan(found, by_cpu=by_cpu))
+
+
+def _check(found: image.Image, plan: x86_64.Plan) -> None:
     entries = {function.offset for function in found.functions}
     assert len(plan.code_page(_BLOCK, _VDSO)) == x86_64.PAGE
     used: set[int] = set()
