@@ -59,7 +59,13 @@ def correct(error: click.UsageError, command: click.Command, verb: str, rest: Se
         return _no_command(line)
     if isinstance(error, click.BadParameter):
         return _bad_value(error, line)
-    return f"{error.format_message()}\n  {launcher.call((verb, '--help'))}"
+    return _in_clicks_words(error, verb)
+
+
+def _in_clicks_words(error: click.UsageError, verb: str) -> str:
+    from systrace.render.text import printable  # noqa: PLC0415  only where click says it
+
+    return f"{printable(error.format_message())}\n  {launcher.call((verb, '--help'))}"
 
 
 def refuse_meant_format(line: Line) -> None:
@@ -123,7 +129,7 @@ def _options_first(run: click.Command, line: Line) -> str:
 def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
     wrong = next((word for word in line.words if word.option is None), None)
     if wrong is None:
-        return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
+        return _in_clicks_words(error, line.verb)
     if _is_attach(wrong):
         return _to_attach(line)
     if wrong.spelling == "-f" and (meant := _meant_format(line)):
@@ -173,7 +179,7 @@ def _wrong_use(error: click.BadOptionUsage, line: Line) -> str:
         if word.value is None:
             meant = line.swap(word, replace(word, value=_sample(word.option)))
             return _with(f"{_both(word.option)} lacks its {_metavar(word)}:", example(meant))
-    return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
+    return _in_clicks_words(error, line.verb)
 
 
 def _bad_value(error: click.BadParameter, line: Line) -> str:
@@ -185,7 +191,7 @@ def _bad_value(error: click.BadParameter, line: Line) -> str:
         meant = line.swap(word, replace(word, value=_sample(word.option, word.value)))
         said = f"{_both(word.option)} takes {_takes(word.option)}, not {_word(word.value)}:"
         return _with(said, example(meant))
-    return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
+    return _in_clicks_words(error, line.verb)
 
 
 def _refused(word: Word, ctx: click.Context | None) -> bool:
