@@ -4,6 +4,7 @@ A process chooses its name, and those of the files that it maps. Of what may end
 escapes the newline in them, and nothing else: not what Python ends lines at besides.
 """
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -37,3 +38,16 @@ def status_fields(text: bytes) -> dict[str, str]:
 def stat_field(text: bytes, number: int) -> bytes:
     """Return a field of ``/proc/PID/stat`` behind the name, by its number in proc(5)."""
     return text.rpartition(b") ")[2].split()[number - _STATE]
+
+
+def shared_memory_device() -> str:
+    """Return the device of shared memory without a file, as ``maps`` writes it.
+
+    It is the kernel's own tmpfs, where memfd_create(2) is too.
+    """
+    fd = os.memfd_create("systrace")
+    try:
+        device = os.fstat(fd).st_dev
+    finally:
+        os.close(fd)
+    return f"{os.major(device):02x}:{os.minor(device):02x}"

@@ -142,3 +142,35 @@ def test_a_set_uid_program_counts_into_pages_of_its_own(
     text = traced.process.stdout.decode()
     inodes = re.findall(r"rw-s \S+ \S+ (\d+)\s+/dev/zero \(deleted\)", text)
     assert len(inodes) == len(set(inodes)) == 2
+
+
+@pytest.mark.parametrize("kind", ["file", "far"])
+def test_forged_pages_are_not_taken_for_those_of_an_earlier_attach(
+    trace: Tracer, build: Build, tmp_path: Path, kind: str
+) -> None:
+    with started(build("forged"), str(tmp_path), kind) as live:
+        assert live.line() == "ready"
+        with attached(trace, live.process.pid) as systrace:
+            for _ in range(2):
+                live.tell("go")
+                assert live.line() == "done"
+            traced = systrace.detach()
+        assert traced.process.returncode == 0
+        assert traced.count("clock_gettime", "vdso") == 2 * 1_009
+        assert traced.warnings == []
+        live.end_input()
+        assert live.process.wait(HANGS_S) == 0
+
+
+def test_a_stack_in_a_file_is_not_read_for_its_file_system_may_never_answer(
+    trace: Tracer, build: Build, tmp_path: Path
+) -> None:
+    with started(build("file_stack"), str(tmp_path / "stack")) as live:
+        assert live.line() == "ready"
+        with attached(trace, live.process.pid) as systrace:
+            live.tell("go")
+            assert live.line() == "done"
+            traced = systrace.detach()
+        assert traced.count("clock_gettime", "vdso") == 1_009
+        said = "vDSO calls of 1 program were counted by breakpoints: "
+        assert f"{said}a thread has its stack in a file" in traced.warnings
