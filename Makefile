@@ -116,7 +116,7 @@ test-kernels: setup examples
 	KERNELS='$(KERNELS)' KERNEL_TESTS='$(KERNEL_TESTS)' $(PYTEST) tests/kernels
 
 .venv/.fuzz: .venv/.systrace
-	$(PIP) install '.[fuzz]'
+	$(PIP) install --no-build-isolation '.[fuzz]'
 	@touch $@
 
 fuzz: setup .venv/.fuzz

@@ -16,6 +16,8 @@ from .tracing import HANGS_S, SYSTRACE, Tracer
 
 Build = Callable[..., str]
 
+pytestmark = pytest.mark.exact
+
 NAMES = (b"\rTgid:\tx", b"\x0cNSpid:\tx", b"\xff\n\x1b[2J) Z 1")
 FILE = b"\r\xe2\x80\xa8\n\xff\x1b[2J [vdso]"
 CALLS = 2 * 1_009

@@ -17,6 +17,8 @@ from .tracing import HANGS_S, SYSTRACE, Tracer, check
 
 Build = Callable[..., str]
 
+pytestmark = pytest.mark.exact
+
 OVERWRITTEN = "vDSO calls of 1 program were not counted: it wrote into its counters"
 
 
