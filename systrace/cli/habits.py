@@ -88,9 +88,9 @@ def _meant_format(line: Line) -> Line | None:
 
 def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[str]) -> str:
     """Say what ``systrace ARGUMENTS``, which begin with none of the ``verbs``, should have been."""
-    if not arguments:
-        return _with("what shall it trace? For example:", Line("run", (), _EXAMPLE))
     line = split(run, "run", arguments)
+    if not line.words and not line.command:
+        return _with("what shall it trace? For example:", Line("run", (), _EXAMPLE))
     if _wants_attach(line):
         return _to_attach(line)
     if line.words:

@@ -63,6 +63,7 @@ TRACING: Mapping[str, str] = {
     "rnu ls": "did you mean",
     "help": "there is no verb help",
     "": "what shall it trace?",
+    "--": "what shall it trace?",
 }
 
 # Of the other verbs, which end with 2.
