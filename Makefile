@@ -2,7 +2,7 @@
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help setup packages examples test unit kernel test-kernels lint demo bench clean
+.PHONY: help setup packages examples test unit kernel test-kernels fuzz lint demo bench clean
 
 # The first python3 on PATH if it is recent enough, otherwise the distribution's.
 PYTHON ?= $(shell python3 -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null \
@@ -34,6 +34,7 @@ help:
 	@echo 'make unit      the tests that need no root'
 	@echo 'make kernel    the tests that load eBPF programs'
 	@echo 'make test-kernels  the kernel tests on Debian kernels under QEMU: hours'
+	@echo 'make fuzz      every parser for SECONDS=60 each, guided by coverage; PARSERS=... for a few'
 	@echo 'make lint      ruff and mypy'
 	@echo 'make bench     measure systrace and its peers; writes benchmarks/RESULTS.md'
 	@echo 'make clean     remove what make made'
@@ -104,7 +105,7 @@ test: setup examples lint
 	$(AS_ROOT) $(PYTEST)
 
 unit: setup
-	$(PYTEST) tests/unit
+	$(PYTEST) tests/unit tests/fuzz
 
 kernel: setup examples
 	$(AS_ROOT) $(PYTEST) tests/kernel
@@ -113,6 +114,13 @@ kernel: setup examples
 test-kernels: setup examples
 	@sh scripts/setup.sh '$(PYTHON)' emulator
 	KERNELS='$(KERNELS)' KERNEL_TESTS='$(KERNEL_TESTS)' $(PYTEST) tests/kernels
+
+.venv/.fuzz: .venv/.systrace
+	$(PIP) install --no-build-isolation '.[fuzz]'
+	@touch $@
+
+fuzz: setup .venv/.fuzz
+	SECONDS='$(SECONDS)' PARSERS='$(PARSERS)' PYTHONDONTWRITEBYTECODE=1 .venv/bin/python -m tests.fuzz
 
 demo: setup examples
 	$(AS_ROOT) .venv/bin/systrace run examples/bin/time_now
@@ -123,6 +131,6 @@ bench: setup $(BENCHMARKS)
 	@mv benchmarks/RESULTS.new benchmarks/RESULTS.md
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist examples/bin \
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .fuzz build dist examples/bin \
 		tests/kernels/.cache benchmarks/bin
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -16,6 +16,9 @@ KIND_TYPEDEF = 8
 KIND_FUNCTION = 12
 _KIND_MODIFIERS = frozenset({8, 9, 10, 11, 18})  # typedef, volatile, const, restrict, type tag
 
+_DEEPEST = 32
+_CYCLE = "the kernel's type information goes round in a circle"
+
 
 class _Type(ctypes.Structure):
     _fields_ = (
@@ -118,11 +121,12 @@ class KernelTypes:
 
     def _resolved(self, type_id: int) -> int:
         """Return the struct or union behind typedefs and qualifiers."""
-        found = self._type(type_id)
-        while (found.info >> 24) & 0x1F in _KIND_MODIFIERS:
-            type_id = found.size_or_type
+        for _ in range(_DEEPEST):
             found = self._type(type_id)
-        return type_id
+            if (found.info >> 24) & 0x1F not in _KIND_MODIFIERS:
+                return type_id
+            type_id = found.size_or_type
+        raise UnsupportedError(_CYCLE)
 
     def _members(self, type_id: int) -> Iterable[tuple[str, int, int]]:
         """Yield name, offset in bits and type of each member; nothing for a scalar."""
@@ -134,17 +138,21 @@ class KernelTypes:
         first = ctypes.addressof(found) + ctypes.sizeof(_Type)
         for index in range(found.info & 0xFFFF):
             member = _Member.from_address(first + index * ctypes.sizeof(_Member))
-            name = self._lib.btf__name_by_offset(self._btf, member.name_off).decode("ascii")
+            name = self._lib.btf__name_by_offset(self._btf, member.name_off).decode(
+                "ascii", "replace"
+            )
             offset = member.offset & 0xFFFFFF if has_bitfields else member.offset
             yield name, offset, member.type
 
-    def _member(self, type_id: int, name: str) -> tuple[int, int] | None:
+    def _member(self, type_id: int, name: str, depth: int = 0) -> tuple[int, int] | None:
         """Offset in bits from the start of ``type_id``, and the member's type."""
+        if depth > _DEEPEST:
+            raise UnsupportedError(_CYCLE)
         for member, bits, member_type in self._members(type_id):
             if member == name:
                 return bits, member_type
             if not member:
-                inner = self._member(member_type, name)
+                inner = self._member(member_type, name, depth + 1)
                 if inner is not None:
                     return bits + inner[0], inner[1]
         return None

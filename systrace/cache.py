@@ -24,6 +24,8 @@ _MOST_ENTRIES: Final = 100
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 _FOLLOW_NO_LINK: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 
+_STUMBLES: Final = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
 Made = TypeVar("Made")
 
 
@@ -40,11 +42,12 @@ def kept(
 ) -> Made:
     """Return what was made from the same ``sources`` before, or make it, and keep it.
 
-    ``decode`` raises ValueError for what ``encode`` cannot have written. Raises what ``make`` does.
+    ``decode`` stumbles, in whatever way, over what ``encode`` cannot have written. Raises what
+    ``make`` does.
     """
     entry = read(kind, sources)
     if entry is not None:
-        with contextlib.suppress(ValueError):
+        with contextlib.suppress(*_STUMBLES):
             return decode(entry)
     made = make()
     write(kind, sources, encode(made))

@@ -54,6 +54,8 @@ def program(instructions: bytes, fds: Mapping[int, int], anchor: int | None = No
         if opcode != _LOAD_64:
             offset += INSTRUCTION_BYTES
             continue
+        if offset + 2 * INSTRUCTION_BYTES > len(code):
+            raise ValueError("the last instruction is cut off")
         low, high = struct.unpack_from("=i4xi", code, offset + 4)
         index = fds.get(low) if kind == _MAP_FD else None
         if kind == 0 and (high << 32 | low & 0xFFFFFFFF) == _ANCHOR:
@@ -90,5 +92,5 @@ def decode(text: bytes) -> Compiled:
                 for name, (code, references) in document["programs"].items()
             },
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("not what the compiler wrote") from error

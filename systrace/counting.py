@@ -4,10 +4,9 @@ import mmap
 import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
-from systrace import kernel, machine, probe
+from systrace import kernel, machine, probe, proc
 from systrace.counters import Counters
 from systrace.layout import REF_SKIP, Config, Hold
 from systrace.links import Links
@@ -187,8 +186,5 @@ class Counting:
 
 def _pid_numbers(pid: int | str) -> list[int]:
     """A process's pid in our /proc's namespace and in each one below, up to its own (NSpid)."""
-    for line in Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines():
-        name, _, values = line.partition(":")
-        if name == "NSpid":
-            return [int(value) for value in values.split()]
-    return [os.getpid() if pid == "self" else int(pid)]
+    ours = str(os.getpid() if pid == "self" else pid)
+    return [int(number) for number in proc.status(pid).get("NSpid", ours).split()]

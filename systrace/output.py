@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from systrace import launcher
 from systrace.errors import OutputError
 from systrace.options import Format
 from systrace.target.user import Identity, acting_as
@@ -32,6 +33,7 @@ _STDOUT = 1
 _LINKS = 40  # path_resolution(7): more than this is ELOOP
 # The mode bits of the group, set-group-ID with them.
 _GROUP_BITS = 0o2070
+_OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 def format_of(name: str, otherwise: Format = "table") -> Format:
@@ -112,6 +114,7 @@ def _opened(name: str, author: Identity | None, stack: ExitStack) -> tuple[int, 
         old = os.stat(name)  # noqa: PTH116  Path would drop a trailing slash
     except FileNotFoundError:
         old = None
+    _refuse_planted(name, exists=old is not None)
     if old is None or stat.S_ISREG(old.st_mode):
         return _beside(name, old, author, stack)
     if stat.S_ISFIFO(old.st_mode) or stat.S_ISCHR(old.st_mode):
@@ -121,6 +124,29 @@ def _opened(name: str, author: Identity | None, stack: ExitStack) -> tuple[int, 
     if stat.S_ISDIR(old.st_mode):
         raise IsADirectoryError(errno.EISDIR, "it is a directory")
     raise OSError(errno.EINVAL, "it is neither a file, a FIFO nor a character device")
+
+
+def _refuse_planted(name: str, *, exists: bool) -> None:
+    """Refuse what another user left where anybody may leave something, as in /tmp.
+
+    The kernel does it too where fs.protected_symlinks, _regular and _fifos say so, proc(5).
+    """
+    for _ in range(_LINKS):
+        directory = os.path.dirname(name)  # noqa: PTH120  Path would drop what a link means
+        try:
+            above, found = os.stat(directory or "."), os.lstat(name)  # noqa: PTH116
+        except FileNotFoundError:
+            if exists:
+                raise
+            return
+        anybodys = above.st_mode & stat.S_ISVTX and above.st_mode & _OTHERS_WRITE
+        if anybodys and found.st_uid not in (os.geteuid(), above.st_uid):
+            raise PermissionError(
+                errno.EACCES, "it is another user's, in a directory where anybody may leave files"
+            )
+        if not stat.S_ISLNK(found.st_mode):
+            return
+        name = os.path.join(directory, os.readlink(name))  # noqa: PTH115, PTH118
 
 
 def _nothing() -> None:
@@ -172,7 +198,9 @@ def _beside(
     try:
         fd, named = _new(where, temporary, directory)
     except PermissionError:
-        raise PermissionError(errno.EACCES, f"no file may be created in {where}") from None
+        raise PermissionError(
+            errno.EACCES, f"no file may be created in {launcher.quoted((where,))}"
+        ) from None
     stack.callback(os.close, fd)
 
     def remove() -> None:
@@ -224,5 +252,5 @@ def _inherit(fd: int, old: os.stat_result) -> None:
 
 def _cannot(name: str, error: OSError) -> str:
     # A path of its own in the error would only repeat the name.
-    shown = "standard output" if name == "-" else name
+    shown = "standard output" if name == "-" else launcher.quoted((name,))
     return f"cannot write {shown}: {error.strerror or error}"

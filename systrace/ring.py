@@ -34,7 +34,7 @@ class Ring(Generic[Record]):
         self._read = ctypes.c_uint64.from_buffer(self._reader)  # one store, not eight
 
     def take(self) -> Iterator[Record]:
-        """Yield records until none is left."""
+        """Yield records until none is left. Raises ValueError for one that is too short."""
         while (found := self._at(self._read.value)) is not None:
             record, after = found
             try:
@@ -44,7 +44,7 @@ class Ring(Generic[Record]):
                 self._read.value = after
 
     def waiting(self) -> list[Record]:
-        """Return what was not taken, and leave it there."""
+        """Return what was not taken, and leave it there. Raises ValueError as ``take``."""
         records, position = [], self._read.value
         while (found := self._at(position)) is not None:
             record, position = found

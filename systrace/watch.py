@@ -17,7 +17,7 @@ from systrace.options import Snapshots
 from systrace.report import Exit, Report
 from systrace.tally import Tally, with_entries
 from systrace.vdso.count import VdsoCount
-from systrace.vdso.notes import forked, programs
+from systrace.vdso.notes import programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,7 @@ class Watch:
         return replace(tally, entries=self._vdso.read(), processes=processes)
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
+        self._vdso.descended(tally.processes)
         warnings, incomplete = self._vdso.warnings(), self._vdso.incomplete()
         status = self._target.status
         if self._target.over:
@@ -138,11 +139,6 @@ class Watch:
             warnings.append(
                 f"vDSO calls of {programs(missed)} were not counted: {self._target.missed}"
             )
-        unseen = self._vdso.unseen({process.pid: process.ppid for process in tally.processes})
-        if unseen:
-            warnings.append(
-                f"vDSO calls of {forked(unseen)} were not counted: breakpoints are not inherited"
-            )
         alive = sum(not process.end_ns for process in tally.processes)
         if alive and self.facts.command:
             processes = "1 process was" if alive == 1 else f"{alive:,} processes were"
@@ -150,11 +146,10 @@ class Watch:
         fallbacks = sum(
             row.count for (space, _), row in tally.rows.items() if space == Space.FALLBACK
         )
-        if (self._vdso.uncounted or missed > 0 or unseen) and tally.entries and fallbacks:
+        if (self._vdso.uncounted or missed > 0) and tally.entries and fallbacks:
             # whose fallbacks they were is not known: all are taken off the entries
             warnings.append(f"vdso rows may be too low by up to {fallbacks:,}, for the same reason")
-        missing = unseen or (missed > 0 and self._target.images)
-        doubtful = {"vdso"} if disagreement or missing else set[str]()
+        doubtful = {"vdso"} if disagreement or (missed > 0 and self._target.images) else set[str]()
         return warnings, doubtful
 
     def _interval(self, now: Tally, before: Tally | None) -> Report:

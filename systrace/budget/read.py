@@ -9,6 +9,7 @@
 One of ``fail-if`` and ``calls`` may be absent.
 """
 
+import re
 import sys
 from collections.abc import Collection, Mapping
 from difflib import get_close_matches
@@ -29,6 +30,8 @@ else:
     import tomli as tomllib
 
 _KEYS: Final = ("schema", "fail-if", "calls")
+_STRING: Final = re.compile(r"\"[^\"\n]*\"|'[^'\n]*'")
+_MOST_DOTS: Final = 32  # outside of strings, in a line; a budget needs none
 _BEGINNING: Final = 4096
 _LARGEST: Final = 1 << 20  # bytes; a budget of every call there is takes a twentieth of it
 
@@ -86,6 +89,9 @@ def _begins_like_json(text: str) -> bool:
 
 
 def _parsed(text: str) -> dict[str, Any]:
+    # of a dotted key tomllib looks at every beginning
+    if any(line.count(".") > _MOST_DOTS for line in _STRING.sub("", text).split("\n")):
+        raise InputError("its keys are nested too deep")
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

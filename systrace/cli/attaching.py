@@ -63,7 +63,7 @@ def _list(found: Sequence[Found]) -> None:
         if len(several) > 1:
             listed = ", ".join(str(pid) for pid in several[:_LISTED])
             more = f" and {len(several) - _LISTED} more" if len(several) > _LISTED else ""
-            streams.say(f"{word} is {len(several)} processes: {listed}{more}")
+            streams.say(f"{launcher.quoted((word,))} is {len(several)} processes: {listed}{more}")
 
 
 def trace(wanted: AttachOptions, presentation: Presentation) -> Observed:

@@ -59,7 +59,13 @@ def correct(error: click.UsageError, command: click.Command, verb: str, rest: Se
         return _no_command(line)
     if isinstance(error, click.BadParameter):
         return _bad_value(error, line)
-    return f"{error.format_message()}\n  {launcher.call((verb, '--help'))}"
+    return _in_clicks_words(error, verb)
+
+
+def _in_clicks_words(error: click.UsageError, verb: str) -> str:
+    from systrace.render.text import printable  # noqa: PLC0415  only where click says it
+
+    return f"{printable(error.format_message())}\n  {launcher.call((verb, '--help'))}"
 
 
 def refuse_meant_format(line: Line) -> None:
@@ -82,9 +88,9 @@ def _meant_format(line: Line) -> Line | None:
 
 def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[str]) -> str:
     """Say what ``systrace ARGUMENTS``, which begin with none of the ``verbs``, should have been."""
-    if not arguments:
-        return _with("what shall it trace? For example:", Line("run", (), _EXAMPLE))
     line = split(run, "run", arguments)
+    if not line.words and not line.command:
+        return _with("what shall it trace? For example:", Line("run", (), _EXAMPLE))
     if _wants_attach(line):
         return _to_attach(line)
     if line.words:
@@ -95,8 +101,8 @@ def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[s
     close = get_close_matches(name, verbs, n=1, cutoff=0.6)
     if close and shutil.which(name) is None:
         inner = split(run, close[0], line.command[1:])
-        return _with(f"there is no verb {launcher.quoted((name,))}; did you mean:", inner)
-    return _with(f"there is no verb {launcher.quoted((name,))}; to trace a command:", line)
+        return _with(f"there is no verb {_word(name)}; did you mean:", inner)
+    return _with(f"there is no verb {_word(name)}; to trace a command:", line)
 
 
 def _wants_attach(line: Line) -> bool:
@@ -112,7 +118,9 @@ def _options_first(run: click.Command, line: Line) -> str:
         line = Line("run", (*line.words, *inner.words), inner.command)
     strange = next((word.spelling for word in line.words if _strange(word)), None)
     if strange is not None:
-        return f"there is no option {strange}; those there are:\n  {launcher.call(('--help',))}"
+        return (
+            f"there is no option {_word(strange)}; those there are:\n  {launcher.call(('--help',))}"
+        )
     known = _known(line)
     dropped = "" if known == line else "; a report always has counts and times"
     return _with(f"a verb comes first, options behind it{dropped}:", example(known))
@@ -121,23 +129,25 @@ def _options_first(run: click.Command, line: Line) -> str:
 def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
     wrong = next((word for word in line.words if word.option is None), None)
     if wrong is None:
-        return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
+        return _in_clicks_words(error, line.verb)
     if _is_attach(wrong):
         return _to_attach(line)
     if wrong.spelling == "-f" and (meant := _meant_format(line)):
         return _with("a format is asked for with -F:", example(meant))
     if wrong.spelling in _ALWAYS:
-        said = f"{line.verb} has no {wrong.spelling}: a report always has counts and times:"
+        said = f"{line.verb} has no {_word(wrong.spelling)}: a report always has counts and times:"
         return _with(said, example(_known(line)))
     close = _near(error, wrong)
     if not close:
         help_ = launcher.call((line.verb, "--help"))
-        return f"{line.verb} has no option {wrong.spelling}; those it has:\n  {help_}"
+        return f"{line.verb} has no option {_word(wrong.spelling)}; those it has:\n  {help_}"
     meant = line.swap(wrong, replace(wrong, spelling=close[0]))
     if error.ctx is not None:
         # An option that takes a value has taken none yet: what follows it looked like a command.
         meant = split(error.ctx.command, line.verb, tuple(meant)[1:])
-    return _with(f"{line.verb} has no option {wrong.spelling}; did you mean:", example(meant))
+    return _with(
+        f"{line.verb} has no option {_word(wrong.spelling)}; did you mean:", example(meant)
+    )
 
 
 def _near(error: click.NoSuchOption, wrong: Word) -> list[str]:
@@ -169,7 +179,7 @@ def _wrong_use(error: click.BadOptionUsage, line: Line) -> str:
         if word.value is None:
             meant = line.swap(word, replace(word, value=_sample(word.option)))
             return _with(f"{_both(word.option)} lacks its {_metavar(word)}:", example(meant))
-    return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
+    return _in_clicks_words(error, line.verb)
 
 
 def _bad_value(error: click.BadParameter, line: Line) -> str:
@@ -179,10 +189,9 @@ def _bad_value(error: click.BadParameter, line: Line) -> str:
         if not _refused(word, error.ctx):
             continue
         meant = line.swap(word, replace(word, value=_sample(word.option, word.value)))
-        value = launcher.quoted((word.value,))
-        said = f"{_both(word.option)} takes {_takes(word.option)}, not {value}:"
+        said = f"{_both(word.option)} takes {_takes(word.option)}, not {_word(word.value)}:"
         return _with(said, example(meant))
-    return f"{error.format_message()}\n  {launcher.call((line.verb, '--help'))}"
+    return _in_clicks_words(error, line.verb)
 
 
 def _refused(word: Word, ctx: click.Context | None) -> bool:
@@ -201,7 +210,7 @@ def _no_command(line: Line) -> str:
     if last is not None and last.value and "-o" in _spellings(last) and shutil.which(last.value):
         meant = line.swap(last, replace(last, value=_sample(last.option)))
         meant = replace(meant, command=(last.value,))
-        return _with(f"{last.spelling} took {last.value} for its file:", meant)
+        return _with(f"{last.spelling} took {_word(last.value)} for its file:", meant)
     needed = _NEEDS.get(line.verb, "a command to trace")
     return _with(f"{line.verb} needs {needed}, for example:", example(line))
 
@@ -241,6 +250,10 @@ def _to_attach(line: Line) -> str:
 
 def _with(said: str, line: Line) -> str:
     return f"{said}\n  {launcher.call(line)}"
+
+
+def _word(word: str) -> str:
+    return launcher.quoted((word,))
 
 
 def _spellings(word: Word) -> tuple[str, ...]:

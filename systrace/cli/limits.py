@@ -1,10 +1,10 @@
 """``--fail-if`` and ``--budget``: read before anything starts, held when all is counted."""
 
-import shlex
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from systrace import launcher
 from systrace.cli import streams
 from systrace.errors import InputError, UsageError
 from systrace.options import TraceOptions
@@ -100,9 +100,11 @@ def _with_remarks(verdict: "Verdict", reports: Sequence[Report]) -> "Verdict":
 
 
 def warnings(report: Report) -> Iterator[str]:
-    """Hand on what the report warns of."""
+    """Hand on what the report warns of, each in a line: a saved one is anybody's."""
+    from systrace.render.text import printable  # noqa: PLC0415  as above
+
     for warning in report.warnings:
-        yield f"the report warns: {warning}"
+        yield f"the report warns: {printable(warning)}"
 
 
 def _expression(text: str, names: Collection[str]) -> "Limit":
@@ -111,7 +113,7 @@ def _expression(text: str, names: Collection[str]) -> "Limit":
     try:
         return parse(text, names)
     except LimitError as error:
-        raise UsageError(f"--fail-if {shlex.quote(text)}, {error}") from error
+        raise UsageError(f"--fail-if {launcher.quoted((text,))}, {error}") from error
 
 
 def _budgets(paths: Sequence[str], names: Collection[str]) -> Iterator["Limit"]:

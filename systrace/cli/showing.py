@@ -17,7 +17,7 @@ def show(asked: Mapping[str, Any]) -> None:
     reports = load_all(asked["report"])
     with destinations(asked) as outputs:
         if len(reports) > 1 and any(output.format == "prometheus" for output in outputs):
-            many = f"{asked['report']} holds {len(reports)} reports"
+            many = f"{asked['report']!r} holds {len(reports)} reports"
             raise UsageError(f"{many}, and Prometheus reads one")
         table = TableOptions(asked["sort"], asked["top"], overhead=asked["overhead"])
         write_all(outputs, table, lambda wanted, how: _text(reports, wanted, how))

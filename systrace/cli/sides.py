@@ -118,7 +118,8 @@ def _one_side(word: str, line: Line) -> UsageError:
     # systrace compare -o A.json B.json: the report was taken for the file to write.
     if last is not None and last.value and _writes(last) and _saved(last.value) is not None:
         meant = replace(line, words=line.words[:-1], command=(last.value, word))
-        return _refusal(f"{last.spelling} took {last.value} for its file:", meant)
+        took = launcher.quoted((last.value,))
+        return _refusal(f"{last.spelling} took {took} for its file:", meant)
     report = _saved(word)
     if report is not None:
         again = shlex.join(report.command) or "after.json"

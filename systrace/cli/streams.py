@@ -42,7 +42,7 @@ def say(message: str) -> None:
     """
     from systrace.render.text import printable  # noqa: PLC0415  only when there is a message
 
-    lines = "\n".join(printable(line) for line in message.splitlines())
+    lines = "\n".join(printable(line) for line in message.split("\n"))
     with suppress(OSError):
         write_all(STDERR, f"systrace: {lines}\n".encode(errors="backslashreplace"))
 

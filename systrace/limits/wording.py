@@ -1,10 +1,10 @@
 """What is said of limits: violations, each with its figures, and remarks. One line each."""
 
-import shlex
 from collections.abc import Iterator
 from fractions import Fraction
 from math import inf
 
+from systrace import launcher
 from systrace.limits.figures import Figure, Number, plain
 from systrace.limits.grammar import Limit, Operator
 from systrace.limits.quantity import NEW_CALLS, Quantity
@@ -49,9 +49,10 @@ def remarks(limit: Limit, quantity: Quantity, figure: Figure) -> Iterator[str]:
 def origin(limit: Limit) -> str:
     """Say where a limit stands."""
     if not limit.file:
-        return f"--fail-if {shlex.quote(str(limit))}"
+        return f"--fail-if {launcher.quoted((str(limit),))}"
     # in a budget, it comes from the list of calls
-    return f"{limit.file}: {'calls' if limit.quantity.field == NEW_CALLS else limit}"
+    place = "calls" if limit.quantity.field == NEW_CALLS else limit
+    return f"{launcher.quoted((limit.file,))}: {place}"
 
 
 def _value(limit: Limit, quantity: Quantity, figure: Figure) -> str:

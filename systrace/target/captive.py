@@ -127,7 +127,7 @@ class Captive:
         """Return what waited before: SIGCONT takes away stop signals, and one may be another's."""
         text = os.pread(status, _STATUS_BYTES, 0)
         _libc.tgkill(self._pid, self.tid, int(signal.SIGCONT))
-        return masks_in(text.decode("utf-8", "replace"))
+        return masks_in(text)
 
 
 def _bit(number: int) -> int:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from systrace import launcher, proc
 from systrace.errors import SystraceError, UsageError
 
 _PF_KTHREAD: Final = 0x00200000  # include/linux/sched.h
-_FLAGS: Final = 9 - 3  # field 9 of proc(5)'s stat, counted behind the name
+_FLAGS: Final = 9  # field of proc(5)'s stat
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Found:
 
     def __str__(self) -> str:
         """Write it as messages do: ``nginx (1234)``."""
-        return f"{self.comm} ({self.pid})"
+        return f"{launcher.quoted((self.comm,))} ({self.pid})"
 
 
 def find(words: Sequence[str]) -> tuple[Found, ...]:
@@ -68,10 +69,10 @@ def _checked(pid: int, word: str) -> Found:
     comm = _comm(pid)
     if comm is None:
         raise UsageError(f"there is no process {pid}; `ps -e` lists those there are")
-    reason = _refusal(pid)
-    if reason:
-        raise SystraceError(f"cannot attach to {comm} ({pid}): {reason}")
-    return Found(pid, comm, word)
+    found = Found(pid, comm, word)
+    if reason := _refusal(pid):
+        raise SystraceError(f"cannot attach to {found}: {reason}")
+    return found
 
 
 def _refusal(pid: int) -> str | None:
@@ -97,11 +98,9 @@ def _is_zombie(status: Mapping[str, str]) -> bool:
 def fields(pid: int | str) -> dict[str, str]:
     """Read ``/proc/PID/status``; empty where there is no such process."""
     try:
-        text = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+        return proc.status(pid)
     except OSError:
         return {}
-    lines = (line.partition(":") for line in text.splitlines())
-    return {name: value.strip() for name, _, value in lines}
 
 
 def _comm(pid: int) -> str | None:
@@ -117,7 +116,7 @@ def _stat_flags(pid: int) -> int:
         stat = Path(f"/proc/{pid}/stat").read_bytes()
     except OSError:
         return 0
-    return int(stat.rpartition(b") ")[2].split()[_FLAGS])
+    return int(proc.stat_field(stat, _FLAGS))
 
 
 def _ancestors() -> set[int]:

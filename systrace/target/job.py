@@ -9,6 +9,9 @@ import signal
 from pathlib import Path
 from typing import Final
 
+from systrace import proc
+
+_PPID: Final = 4  # field of /proc/PID/stat
 STOPS: Final = frozenset({signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
 
 
@@ -45,5 +48,4 @@ def stop(number: int, target: int) -> None:
 
 
 def _parent(pid: int) -> int:
-    stat = Path(f"/proc/{pid}/stat").read_bytes()
-    return int(stat.rpartition(b") ")[2].split()[1])
+    return int(proc.stat_field(Path(f"/proc/{pid}/stat").read_bytes(), _PPID))

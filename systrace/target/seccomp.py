@@ -1,20 +1,16 @@
 """Seccomp filters and what we inject: a filter may kill a program for a call it never made."""
 
-from pathlib import Path
 from typing import Final
+
+from systrace import proc
 
 _FILTER: Final = "2"  # SECCOMP_MODE_FILTER, as /proc/PID/status writes it
 
 
 def _fields(pid: int | str) -> tuple[str, str]:
     """Return ``Seccomp`` and ``Seccomp_filters`` (Linux 5.9) of proc(5)."""
-    found = {"Seccomp": "0", "Seccomp_filters": "0"}
-    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
-    for line in status.splitlines():
-        name, _, value = line.partition(":")
-        if name in found:
-            found[name] = value.strip()
-    return found["Seccomp"], found["Seccomp_filters"]
+    found = proc.status(pid)
+    return found.get("Seccomp", "0"), found.get("Seccomp_filters", "0")
 
 
 def filters_more_than_ours(pid: int) -> bool:

@@ -1,9 +1,12 @@
 """A task, as proc(5) shows it."""
 
 import signal
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Final
 
+from systrace import proc
+
+_MASKS: Final = ("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt")
 _IGNORED_BY_DEFAULT: Final = frozenset(
     {signal.SIGCHLD, signal.SIGCONT, signal.SIGURG, signal.SIGWINCH}
 )
@@ -20,28 +23,23 @@ def ignores(tid: int, number: int) -> bool:
 def masks(tid: int) -> dict[str, int]:
     """Return a task's signal masks as proc(5) names them; no bit is set in one that is gone."""
     try:
-        return masks_in(Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace"))
+        return _masks_of(proc.status(tid))
     except OSError:
-        return masks_in("")
+        return _masks_of({})
 
 
-def masks_in(status: str) -> dict[str, int]:
+def masks_in(status: bytes) -> dict[str, int]:
     """Return the signal masks in the text of /proc/PID/status."""
-    found = dict.fromkeys(("SigPnd", "ShdPnd", "SigBlk", "SigIgn", "SigCgt"), 0)
-    for line in status.splitlines():
-        name, _, value = line.partition(":")
-        if name in found:
-            found[name] = int(value, 16)
-    return found
+    return _masks_of(proc.status_fields(status))
+
+
+def _masks_of(fields: Mapping[str, str]) -> dict[str, int]:
+    return {name: int(fields.get(name, "0"), 16) for name in _MASKS}
 
 
 def tgid_of(tid: int) -> int | None:
     """The process a thread belongs to; None if it is gone already."""
     try:
-        text = Path(f"/proc/{tid}/status").read_text(encoding="utf-8", errors="replace")
+        return int(proc.status(tid)["Tgid"])
     except OSError:
         return None
-    for line in text.splitlines():
-        if line.startswith("Tgid:"):
-            return int(line.split()[1])
-    return None

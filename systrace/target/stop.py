@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from systrace import ptrace
+from systrace import launcher, proc, ptrace
 from systrace.errors import SystraceError
 from systrace.ptrace import Registers
 from systrace.target.inject import Injector, TargetDiedError
@@ -36,7 +36,8 @@ _KCMP_VM: Final = 1  # include/uapi/linux/kcmp.h
 _RED_ZONE: Final = 128  # below rsp, System V ABI
 _SCANNED: Final = 2**20  # of each stack; a signal frame lies deeper only below 1 MiB of locals
 _DIFFERING: Final = 2  # lower bytes of addresses in one image
-_MAPS_LINE: Final = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) ", re.MULTILINE)
+_ANONYMOUS: Final = "00:00"  # a device in maps
+_MAPS_LINE: Final = re.compile(rb"^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ (\S+) ", re.MULTILINE)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -145,8 +146,9 @@ class Stop:
             return True
         tid = next(iter(self.threads))
         # the first thread's memory may be gone while others run
-        maps = Path(f"/proc/{tid}/maps").read_text(encoding="utf-8", errors="replace")
-        ends = [(int(low, 16), int(high, 16)) for low, high in _MAPS_LINE.findall(maps)]
+        maps = Path(f"/proc/{tid}/maps").read_bytes()
+        found = _MAPS_LINE.findall(maps)
+        ends = [(int(low, 16), int(high, 16), device.decode()) for low, high, device in found]
         words = {struct.pack("=Q", address) for address in addresses}
         with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
             for low, high in self._stacks(ends):
@@ -155,17 +157,22 @@ class Stop:
                     return True
         return False
 
-    def _stacks(self, mappings: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    def _stacks(self, mappings: Sequence[tuple[int, int, str]]) -> Iterator[tuple[int, int]]:
         """Yield what is to be searched, each part once: goroutines' stacks lie close together.
 
-        A thread that uses rsp for something else than a stack is in no handler.
+        A thread that uses rsp for something else than a stack is in no handler. Raises HoldError
+        for a stack in a file: whose file system it is could keep us waiting for ever.
         """
         begun = 0
+        memory = (_ANONYMOUS, proc.shared_memory_device())
         for registers in sorted(self.threads.values(), key=lambda registers: -registers.rsp):
             low = registers.rsp - _RED_ZONE
-            end = next((high for start, high in mappings if start <= low < high), None)
-            if end is None:
+            around = (item for item in mappings if item[0] <= low < item[1])
+            _, end, device = next(around, (0, 0, ""))
+            if not end:
                 continue
+            if device not in memory:
+                raise HoldError("a thread has its stack in a file")
             high = min(end, low + _SCANNED)
             yield low, min(high, begun) if begun > low else high
             begun = low
@@ -297,7 +304,7 @@ def _who_traces(tid: int) -> str:
     if tracer == "0":
         return "the kernel does not let us trace it"
     name = fields(tracer).get("Name", "?")
-    return f"{name} ({tracer}) traces it already"
+    return f"{launcher.quoted((name,))} ({tracer}) traces it already"
 
 
 def _sharers(pid: int) -> list[int]:

@@ -2,10 +2,12 @@
 
 import os
 import pwd
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from systrace import launcher
 from systrace.errors import UsageError
 
 _SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER")
@@ -53,24 +55,31 @@ def caller(environ: Mapping[str, str] = os.environ) -> Identity | None:
     if uid == "0":
         return None
     entry = _entry(uid, name)
-    if entry is None or gid is None or not gid.isdecimal():
-        said = ", ".join(f"{key}={environ.get(key, '')}" for key in _SUDO)
+    group = _number(gid)
+    if entry is None or group is None:
+        said = launcher.quoted(f"{key}={environ.get(key, '')}" for key in _SUDO)
         raise UsageError(
             f"cannot tell who called sudo ({said}); say who the command runs as: -u USER"
         )
     # After newgrp(1), sudo was called with another group of theirs.
     groups = _groups(entry)
-    group = int(gid) if int(gid) in groups else entry.pw_gid
-    return Identity(entry.pw_uid, group, groups, entry.pw_name, entry.pw_dir)
+    primary = group if group in groups else entry.pw_gid
+    return Identity(entry.pw_uid, primary, groups, entry.pw_name, entry.pw_dir)
 
 
 def _entry(uid: str | None, name: str | None) -> pwd.struct_passwd | None:
     """Look the user up, who must have this number and this name."""
+    number = _number(uid)
     try:
-        entry = pwd.getpwuid(int(uid or ""))
-    except (KeyError, ValueError, OverflowError):
+        entry = None if number is None else pwd.getpwuid(number)
+    except (KeyError, OverflowError):
         return None
-    return entry if entry.pw_name == name else None
+    return entry if entry is not None and entry.pw_name == name else None
+
+
+def _number(text: str | None) -> int | None:
+    """Read a uid or a gid, as sudo writes them."""
+    return int(text) if text and re.fullmatch("[0-9]{1,10}", text) else None
 
 
 def drop(identity: Identity) -> None:

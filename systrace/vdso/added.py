@@ -5,9 +5,9 @@ Its code is mapped near it as in a target, and called in place of the function t
 
 import ctypes
 import os
-from pathlib import Path
 from typing import Final
 
+from systrace import proc
 from systrace.vdso import place, x86_64
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.image import own_address
@@ -26,8 +26,8 @@ def trampoline_ns(plan: Plan, calibration: Calibration) -> float | None:
     found = [item for item in plan.trampolines if item.function.name == _TRIED]
     plain_ns = calibration.call_ns(_TRIED, _CLOCK_REALTIME)
     vdso = own_address()
-    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")
-    block = place.choose(place.parse_maps(maps), vdso, x86_64.BLOCK_BYTES, start_brk(os.getpid()))
+    maps = place.parse_maps(proc.maps("self"))
+    block = place.choose(maps, vdso, x86_64.BLOCK_BYTES, start_brk(os.getpid()))
     if not found or plain_ns is None or block is None:
         return None
     libc = ctypes.CDLL(None)

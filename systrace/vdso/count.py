@@ -2,13 +2,13 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Final
 
 from systrace.errors import SystraceError, UnsupportedError
 from systrace.options import VdsoMode
 from systrace.ptrace import get_registers
-from systrace.tally import Entries, OwnEntries
+from systrace.tally import Entries, OwnEntries, ProcessTally
 from systrace.target.inject import Injector
 from systrace.vdso import image, kept, moved, x86_64
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
@@ -27,13 +27,7 @@ from systrace.vdso.patch import (
 from systrace.vdso.sweep import Living, in_use
 from systrace.vdso.uprobe import UprobeCounters, code_file
 
-_MODES: Final = {
-    "auto": "patch",
-    "patch": "patch",
-    "breakpoint": "breakpoint",
-    "uprobe": "uprobe",
-    "off": "off",
-}
+_OVERWRITTEN: Final = "it wrote into its counters"
 _MOVED: Final = "it moved its vDSO, and {} (calls before that are counted)"
 
 
@@ -52,7 +46,7 @@ class VdsoCount:
         """``announced``: forks and ends are told, by ``inherit`` and ``forget``."""
         self._asked = asked
         self._per_process = per_process
-        self.mode = _MODES[asked]
+        self.mode: str = "patch" if asked == "auto" else asked
         self.secret = int.from_bytes(os.urandom(8), "little")
         self.lent_fd = code_file() if self.mode == "uprobe" else None
         self._plan: x86_64.Plan | None = None
@@ -230,6 +224,9 @@ class VdsoCount:
         if self._breakpoints is not None:
             self._breakpoints.drop(pid)
 
+    def descended(self, processes: Sequence[ProcessTally]) -> None:
+        """Note which processes there are and were, where nobody tells of births."""
+
     @property
     def crowded(self) -> bool:
         """Whether ``sweep`` may be worth its while."""
@@ -286,6 +283,8 @@ class VdsoCount:
     def read(self) -> Entries:
         """Return the entries so far; those of the first image as uprobes saw them, if they did."""
         entries = self._images.read()
+        if self._images.overwritten:
+            self._notes.uncounted[_OVERWRITTEN] = self._images.overwritten
         if self._breakpoints is not None:
             entries = entries.plus(self._breakpoints.read())
         if self._uprobes is None or self._uprobed is None:
@@ -307,13 +306,6 @@ class VdsoCount:
     def uncounted(self) -> int:
         """How many programs had vDSO calls that nothing counted."""
         return self._notes.uncounted.total()
-
-    def unseen(self, parents: Mapping[int, int]) -> int:  # noqa: ARG002 - see LiveVdso
-        """Return how many of the processes made calls that nothing counted, as is their nature.
-
-        ``parents`` has every process counted, with its parent.
-        """
-        return 0
 
     def incomplete(self) -> set[str]:
         """Return what was not counted, as ``Report.incomplete`` names it."""

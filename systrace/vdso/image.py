@@ -7,9 +7,9 @@ target's; that it is, is checked before anything is written. vdso(7), getauxval(
 import ctypes
 import io
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
+from systrace import proc
 from systrace.errors import UnsupportedError
 from systrace.vdso.place import parse_maps
 
@@ -50,11 +50,15 @@ def parse(data: bytes) -> Image:
     from elftools.common.exceptions import ELFError  # noqa: PLC0415 - 100 ms
     from elftools.construct import ConstructError  # noqa: PLC0415
     from elftools.elf.elffile import ELFFile  # noqa: PLC0415
+    from elftools.elf.sections import SymbolTableSection  # noqa: PLC0415
 
     try:
         elf = ELFFile(io.BytesIO(data))
+        if elf["e_shentsize"] * elf.num_sections() > len(data):
+            raise UnsupportedError("the vDSO is shorter than its section headers")
         section: Any = elf.get_section_by_name(".dynsym")
-        symbols = list(section.iter_symbols()) if section is not None else []
+        dynamic = isinstance(section, SymbolTableSection) and section["sh_entsize"]
+        symbols = list(section.iter_symbols()) if dynamic else []
         code = elf.get_section_by_name(".text")
         text = range(code["sh_addr"], code["sh_addr"] + code["sh_size"]) if code else range(0)
         found: dict[int, Function] = {}
@@ -69,7 +73,7 @@ def parse(data: bytes) -> Image:
             # glibc's aliases have no prefix and the same address: one function
             if offset not in found or symbol.name.startswith(_PREFIX):
                 found[offset] = Function(name, offset, size)
-    except (ELFError, ConstructError, ValueError, KeyError, OverflowError) as error:
+    except (ELFError, ConstructError, ValueError, LookupError, TypeError, OverflowError) as error:
         raise UnsupportedError(f"the vDSO is not an ELF image: {error}") from error
     if not found:
         raise UnsupportedError("the vDSO exports no function")
@@ -88,8 +92,7 @@ def own_bytes() -> bytes | None:
     base = own_address()
     if not base:
         return None
-    maps = Path("/proc/self/maps").read_text(encoding="utf-8", errors="surrogateescape")
-    for mapping in parse_maps(maps):
+    for mapping in parse_maps(proc.maps("self")):
         if mapping.low == base:
             return ctypes.string_at(base, mapping.high - base)
     raise UnsupportedError("our own vDSO is not in /proc/self/maps")

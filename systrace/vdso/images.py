@@ -59,6 +59,7 @@ class ImageCounters:
         self._most = _MOST
         self._of: dict[int, CounterSet] = {}
         self._ended = Entries()
+        self._overwritten = 0
         self._ended_by: list[OwnEntries] = []
         self._unannounced: set[int] = set()
         self._kept: list[CounterSet] = []
@@ -119,9 +120,15 @@ class ImageCounters:
 
     def _end(self, counters: CounterSet) -> None:
         self._ended = self._ended.plus(counters.pages.read())
+        self._overwritten += counters.pages.overwritten
         if self._per_process:
             self._ended_by.append(counters.own())
         counters.pages.close()
+
+    @property
+    def overwritten(self) -> int:
+        """How many sets a program has written into, as of the last ``read``."""
+        return self._overwritten + sum(counters.pages.overwritten for counters in self.sets())
 
     @property
     def crowded(self) -> bool:

@@ -1,7 +1,7 @@
 """vDSO calls of processes that run already: trampolines that a guard patches in, or breakpoints."""
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,7 @@ from systrace.layout import Hold
 from systrace.options import VdsoMode
 from systrace.ring import Ring
 from systrace.seeds import Seeds
-from systrace.tally import Entries
+from systrace.tally import Entries, ProcessTally
 from systrace.target import mover
 from systrace.target.find import Found
 from systrace.target.inject import TargetDiedError
@@ -30,6 +30,7 @@ from systrace.vdso.patch import (
 from systrace.vdso.x86_64 import PAGE, Plan
 
 _UNHELD_TRIES: Final = 20
+_FORKED: Final = "breakpoints are not inherited by a fork"
 # what /proc says of a process that execs or ends meanwhile among them
 _OBSTACLES: Final = (UnpatchableError, BreakpointError, HoldError, OSError)
 
@@ -69,6 +70,7 @@ class LiveVdso(VdsoCount):
         self._waker: Waker | None = None
         self._left: list[str] = []
         self._longest_ns: list[int] = []
+        self._held: set[int] = set()  # by breakpoints
 
     def __exit__(self, *of_error: object) -> None:
         super().__exit__(*of_error)
@@ -172,6 +174,16 @@ class LiveVdso(VdsoCount):
         except HoldError:
             base = check_address(process.pid, image, jumps=True)
             _set_unheld(process.pid, breakpoints, base)
+        self._held.add(process.pid)
+
+    def descended(self, processes: Sequence[ProcessTally]) -> None:
+        """Note who was forked by what has breakpoints, and has none itself."""
+        tree = set(self._held)
+        for process in sorted(processes, key=lambda process: process.start_ns):
+            if process.ppid in tree:
+                tree.add(process.pid)
+        if tree > self._held:
+            self._notes.uncounted[_FORKED] = len(tree - self._held)
 
     def let_go(self, seeds: Seeds) -> None:
         """Restore what was patched, and let breakpoints count no more.
@@ -188,16 +200,6 @@ class LiveVdso(VdsoCount):
                 self._longest_ns.append(guard.longest_stop_ns)
         if self._holds is not None:
             Restorer(self._plan).see_to_last(self._holds, seeds)
-
-    def unseen(self, parents: Mapping[int, int]) -> int:
-        """As VdsoCount: breakpoints are not inherited by forked processes."""
-        if self._breakpoints is None:
-            return 0
-        unseen = {pid for pid in parents if self._breakpoints.holds(pid)}
-        held = len(unseen)
-        while more := {pid for pid, parent in parents.items() if parent in unseen} - unseen:
-            unseen |= more
-        return len(unseen) - held
 
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""

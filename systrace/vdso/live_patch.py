@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
-from systrace import ptrace
+from systrace import proc, ptrace
 from systrace.layout import Hold
 from systrace.ring import Ring
 from systrace.seeds import Seeds
@@ -39,8 +39,6 @@ from systrace.vdso.x86_64 import JUMP_BYTES, PAGE, Plan
 
 _MAGIC: Final = b"systrace vdso 1\n"  # at the end of the code page
 _SHARED: Final = "/dev/zero (deleted)"  # how /proc/PID/maps names shared anonymous memory
-
-
 _LAST_S: Final = 0.001  # a probe may be at work that read its configuration before
 
 
@@ -142,7 +140,7 @@ class LivePatcher:
             }
             if stop.stands_in(inside):
                 raise AgainError("a thread stands in the first instructions of a vDSO function")
-            block = _find_block(tid)
+            block = _find_block(tid, vdso)
         if not block:
             block = self._map(stop, vdso)
         counters = CounterPages(plan, tid, block + PAGE)
@@ -234,15 +232,23 @@ def _is_patched(pid: int, patched: Patched, plan: Plan) -> bool:
         return False
 
 
-def _find_block(tid: int) -> int:
-    """Return where an earlier attach left its pages; 0 if nowhere. They may hold anything."""
-    maps = Path(f"/proc/{tid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
-    mappings = place.parse_maps(maps)
+def _find_block(tid: int, vdso: int) -> int:
+    """Return where an earlier attach left its pages; 0 if nowhere. They may hold anything.
+
+    The counters are shared memory, and no file that has its name, and whose owner could keep us
+    waiting for it or take its contents away.
+    """
+    device = proc.shared_memory_device()
+    mappings = place.parse_maps(proc.maps(tid))
     with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
         for code, counters in pairwise(mappings):
             if code.name or code.high - code.low != PAGE or counters.name != _SHARED:
                 continue
-            if counters.low != code.high or counters.high - counters.low != x86_64.COUNTER_BYTES:
+            if counters.device != device or counters.low != code.high:
+                continue
+            if not place.within_reach(code.low, vdso):
+                continue
+            if counters.high - counters.low != x86_64.COUNTER_BYTES:
                 continue
             memory.seek(code.high - len(_MAGIC))
             if memory.read(len(_MAGIC)) == _MAGIC:
@@ -252,7 +258,8 @@ def _find_block(tid: int) -> int:
 
 def _leftover(tid: int, plan: Plan) -> tuple[int, int]:
     """Return vDSO and block of a process that is patched still; (0, 0) if it is not."""
-    vdso, block = vdso_address(tid), _find_block(tid)
+    vdso = vdso_address(tid)
+    block = _find_block(tid, vdso) if vdso is not None else 0
     if vdso is None or not block:
         return 0, 0
     with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:

@@ -12,6 +12,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
+from systrace import proc
 from systrace.errors import UnsupportedError
 from systrace.tally import Entries
 from systrace.target.inject import NR_CLOSE, NR_MMAP, Injector
@@ -25,7 +26,8 @@ _MAP_FIXED: Final = 0x10
 _MAP_FIXED_NOREPLACE: Final = 0x100000
 CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
 _VDSO: Final = "[vdso]"  # in /proc/PID/maps, where a file's name would be a path
-_STAT_START_BRK: Final = 46  # field 47 of /proc/PID/stat
+_MOST: Final = 2**54  # calls of one function, which take years
+_START_BRK: Final = 47  # field of /proc/PID/stat
 
 
 class UnpatchableError(UnsupportedError):
@@ -36,11 +38,14 @@ class CounterPages:
     """The counters of one patched process, mapped into systrace; ``address`` is where it has them.
 
     ``inode`` is that of the shared memory, by which a forked child is known to count there too.
+    ``overwritten``: they hold what no counting can have left there.
     """
 
     def __init__(self, plan: Plan, pid: int, address: int) -> None:
         """Map a process's counters here. Raises UnpatchableError."""
         self._plan = plan
+        self._sums = (0,) * (x86_64.SHARD_BYTES // 8)
+        self.overwritten = False
         self.address = address
         end = address + x86_64.COUNTER_BYTES
         try:
@@ -54,21 +59,29 @@ class CounterPages:
             os.close(fd)
 
     def read(self) -> Entries:
-        """Add up all shards."""
-        sums = [0] * (x86_64.SHARD_BYTES // 8)
-        shard_format = f"={len(sums)}Q"
-        for shard in range(x86_64.SHARDS):
-            values = struct.unpack_from(shard_format, self._pages, shard * x86_64.SHARD_BYTES)
-            sums = [total + value for total, value in zip(sums, values, strict=True)]
+        """Add up all shards; where the target wrote there itself, as they were before that."""
         plain, clocked = {}, {}
+        self._sums = self._added_up()
         for trampoline in self._plan.trampolines:
-            counters = sums[trampoline.counter : trampoline.counter + trampoline.counters]
+            counters = self._sums[trampoline.counter : trampoline.counter + trampoline.counters]
             name = trampoline.function.name
             if len(counters) == 1:
                 plain[name] = counters[0]
             else:
                 clocked[name] = {clock: count for clock, count in enumerate(counters) if count}
         return Entries(plain, clocked)
+
+    def _added_up(self) -> tuple[int, ...]:
+        shard_format = f"={len(self._sums)}Q"
+        shards = (
+            struct.unpack_from(shard_format, self._pages, shard * x86_64.SHARD_BYTES)
+            for shard in range(x86_64.SHARDS)
+        )
+        sums = tuple(map(sum, zip(*shards, strict=True)))
+        self.overwritten |= any(
+            not before <= total < _MOST for total, before in zip(sums, self._sums, strict=True)
+        )
+        return self._sums if self.overwritten else sums
 
     def close(self) -> None:
         """Unmap them here; the target keeps its own mapping."""
@@ -81,8 +94,7 @@ def vdso_address(pid: int) -> int | None:
 
 
 def _maps(pid: int) -> list[place.Mapping]:
-    maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
-    return place.parse_maps(maps)
+    return place.parse_maps(proc.maps(pid))
 
 
 def check_image(pid: int, image: Image, registers_cs: int, *, jumps: bool = False) -> int:
@@ -203,5 +215,4 @@ def restore(memory: io.RawIOBase, plan: Plan, vdso: int) -> None:
 
 def start_brk(pid: int) -> int:
     """Where the heap begins, even before it is there; 0 if the kernel does not say."""
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].split()
-    return int(fields[_STAT_START_BRK - 2])
+    return int(proc.stat_field(Path(f"/proc/{pid}/stat").read_bytes(), _START_BRK))

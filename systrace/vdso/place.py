@@ -1,7 +1,7 @@
 """Where in a process trampolines and counters go: near its vDSO, and in nobody's way."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 _REACH: Final = 2**31 - 2**20  # a 5-byte jump reaches 2 GiB; a little is kept for the images
@@ -12,20 +12,21 @@ _LOWEST: Final = 0x10000  # above every vm.mmap_min_addr
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """One line of /proc/PID/maps."""
+    """One line of /proc/PID/maps; ``device`` is what the file's inode is on."""
 
     low: int
     high: int
     name: str
+    device: str = field(default="", compare=False)
 
 
-def parse_maps(text: str) -> list[Mapping]:
+def parse_maps(lines: Iterable[str]) -> list[Mapping]:
     """Read /proc/PID/maps; a name is whatever follows the five fields before it."""
     mappings = []
-    for line in text.splitlines():
+    for line in lines:
         fields = line.split(maxsplit=5)
         low, high = (int(bound, 16) for bound in fields[0].split("-"))
-        mappings.append(Mapping(low, high, fields[5] if len(fields) > 5 else ""))
+        mappings.append(Mapping(low, high, fields[5] if len(fields) > 5 else "", fields[3]))
     return mappings
 
 

@@ -109,7 +109,7 @@ class _Stack:
             begin = end = offset + self.word
             while self._at(end) != _AT_NULL:
                 end += 2 * self.word
-        except struct.error:
+        except (struct.error, OverflowError):  # the latter by an argc that none can be
             return None
         return begin
 

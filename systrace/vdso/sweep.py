@@ -1,8 +1,9 @@
 """Which counters are in use, where nobody says who was forked from whom and who has ended."""
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Final
+
+from systrace import proc
 
 # the pids that live, and when each began, ns; None if some are not known
 Living = Callable[[], Mapping[int, int] | None]
@@ -33,8 +34,8 @@ def in_use(living: Living) -> tuple[set[int], set[int]] | None:
 
 def _shared_memory(pid: int) -> set[int]:
     try:
-        maps = Path(f"/proc/{pid}/maps").read_text(encoding="utf-8", errors="surrogateescape")
+        maps = proc.maps(pid)
     except OSError:
         return set()
-    lines = (line.split(maxsplit=_INODE + 1) for line in maps.splitlines())
+    lines = (line.split(maxsplit=_INODE + 1) for line in maps)
     return {int(fields[_INODE]) for fields in lines if fields[_INODE + 1 :] == [_SHARED]}

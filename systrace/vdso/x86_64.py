@@ -7,6 +7,7 @@ shard, so that CPUs do not fight over one cache line: that of the CPU, or where 
 At a function's entry the System V ABI leaves rax, r10, r11 and the flags free.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -41,6 +42,7 @@ _NOP4: Final = b"\x0f\x1f\x40\x00"
 _HASH: Final = 0x9E3779B1 - 2**32
 _STACK_SHIFT: Final = 12
 _BLOCK_AT: Final = 0x7000_0000_0000  # where code is encoded for, before it is fixed up
+_NEAR: Final = 2**19  # of the image: half of what place.py keeps for what code refers to
 _VDSO_AT: Final = _BLOCK_AT + 2**28  # far, so that no branch becomes a short one
 
 
@@ -103,11 +105,18 @@ def make_plan(image: Image, *, by_cpu: bool) -> Plan:
     refused: dict[str, str] = {}
     clock_counter, plain_counter = 0, len(BY_CLOCK) * CLOCKS
     targets = _branch_targets(image)
+    counted = Counter(function.name for function in image.functions)
     for function in image.functions:
         if len(trampolines) == MAX_FUNCTIONS:
             refused[function.name] = "the code page is full"
             continue
+        if counted[function.name] > 1:
+            refused[function.name] = "the vDSO exports several functions of this name"
+            continue
         head = range(function.offset, function.offset + JUMP_BYTES)
+        if any(other.offset in head[1:] for other in image.functions):
+            refused[function.name] = "another function begins in its first instructions"
+            continue
         if any(target in head for target in targets):
             refused[function.name] = "the vDSO itself branches to its first instructions"
             continue
@@ -152,7 +161,8 @@ def _branch_targets(image: Image) -> set[int]:
 def _displaced(image: Image, function: Function) -> list[Any] | None:
     """Instructions that the jump overwrites, decoded as if the vDSO were at ``_VDSO_AT``.
 
-    None if they are too few, invalid, or end the function or call before the jump's end.
+    None if they are too few, invalid, refer to something far away, or end the function or call
+    before the jump's end.
     """
     from iced_x86 import Code, FlowControl  # noqa: PLC0415
 
@@ -164,13 +174,25 @@ def _displaced(image: Image, function: Function) -> list[Any] | None:
             FlowControl.NEXT,
             FlowControl.CONDITIONAL_BRANCH,
         )
-        if instruction.code == Code.INVALID or not plain:
+        if instruction.code == Code.INVALID or not plain or not _stays_near(instruction):
             return None
         instructions.append(instruction)
         length += instruction.len
         if length >= JUMP_BYTES:
             return instructions
     return None
+
+
+def _stays_near(instruction: Any) -> bool:
+    """Whether what it refers to is in reach of code that lies as far from the vDSO as can be."""
+    from iced_x86 import OpKind  # noqa: PLC0415
+
+    addresses = []
+    if instruction.is_ip_rel_memory_operand:
+        addresses.append(instruction.ip_rel_memory_address)
+    if instruction.op_count and instruction.op0_kind == OpKind.NEAR_BRANCH64:
+        addresses.append(instruction.near_branch_target)
+    return all(abs(address - _VDSO_AT) < _NEAR for address in addresses)
 
 
 def _encode(

@@ -95,7 +95,7 @@ def test_children_forked_after_have_no_breakpoints_and_the_report_says_so(trace:
     traced = while_it_forks(trace, "--vdso", "breakpoint")
     assert traced.row("clock_gettime", "vdso")["by_clock"]["CLOCK_REALTIME"] == 503
     assert (
-        "vDSO calls of 3 forked processes were not counted: breakpoints are not inherited"
+        "vDSO calls of 3 programs were not counted: breakpoints are not inherited by a fork"
         in traced.warnings
     )
     assert "vdso" in traced.report["incomplete"]

@@ -59,6 +59,12 @@ def test_a_file_that_is_no_program_ends_with_126(trace: Tracer, tmp_path: Path) 
     assert len(lines) <= 2
 
 
+def test_an_interpreter_that_is_not_executable_ends_with_126(trace: Tracer, tmp_path: Path) -> None:
+    status, lines = refused(trace, script(tmp_path / "script", "#!/etc/passwd\n"))
+    assert (status, len(lines)) == (126, 1)
+    assert lines[0].endswith("script: Permission denied")
+
+
 def test_an_output_that_cannot_be_written_is_refused_before_the_target_starts(
     trace: Tracer, tmp_path: Path
 ) -> None:

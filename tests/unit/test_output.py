@@ -291,7 +291,7 @@ def is_open(fd: int) -> bool:
 
 def test_what_cannot_be_written_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert refusal("") == "cannot write : the file name is empty"
+    assert refusal("") == "cannot write '': the file name is empty"
     assert refusal(tmp_path).endswith(": it is a directory")
     assert refusal(f"{tmp_path}/new/").endswith(": it is a directory")
     assert refusal(tmp_path / "no" / "r").endswith(": No such file or directory")

@@ -95,7 +95,7 @@ def test_several_reports_are_refused_where_one_is_read(goapp: Report, tmp_path: 
     for wanted in (["-F", "prometheus"], ["-o", tmp_path / "x.prom"]):
         done = show(*wanted, path)
         assert done.returncode == 2
-        assert done.stderr == f"systrace: {path} holds 3 reports, and Prometheus reads one\n"
+        assert done.stderr == f"systrace: {str(path)!r} holds 3 reports, and Prometheus reads one\n"
     assert list(tmp_path.iterdir()) == [path]
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from systrace import proc
 from systrace.vdso.place import Mapping, choose, parse_maps
 
 SIZE = 0x5000
@@ -46,10 +47,10 @@ def test_a_gap_that_is_too_small_or_too_far_is_none() -> None:
 
 def test_maps_are_read_with_names_that_hold_spaces() -> None:
     text = (
-        "00400000-00401000 r--p 00000000 08:01 1234   /opt/a b\n"
-        "7f0000000000-7f0000001000 rw-p 00000000 00:00 0 \n"
+        b"00400000-00401000 r--p 00000000 08:01 1234   /opt/a b\n"
+        b"7f0000000000-7f0000001000 rw-p 00000000 00:00 0 \n"
     )
-    assert parse_maps(text) == [
+    assert parse_maps(proc.lines(text)) == [
         Mapping(0x400000, 0x401000, "/opt/a b"),
         Mapping(0x7F0000000000, 0x7F0000001000, ""),
     ]

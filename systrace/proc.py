@@ -1,0 +1,53 @@
+"""What /proc says of a process, taken apart: proc(5).
+
+A process chooses its name, and those of the files that it maps. Of what may end a line the kernel
+escapes the newline in them, and nothing else: not what Python ends lines at besides.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_STATE: Final = 3  # the first field of ``stat`` behind the name, which may hold anything
+
+
+def lines(text: bytes) -> Iterator[str]:
+    """Yield the lines of ``status`` or ``maps``; bytes that are no UTF-8 come as os.fsdecode's."""
+    for line in text.removesuffix(b"\n").split(b"\n"):
+        yield line.decode("utf-8", "surrogateescape")
+
+
+def maps(pid: int | str) -> Iterator[str]:
+    """Return the lines of ``/proc/PID/maps``. Raises OSError."""
+    text = Path(f"/proc/{pid}/maps").read_bytes()
+    return lines(text) if text else iter(())
+
+
+def status(pid: int | str) -> dict[str, str]:
+    """Return the fields of ``/proc/PID/status`` by name. Raises OSError."""
+    return status_fields(Path(f"/proc/{pid}/status").read_bytes())
+
+
+def status_fields(text: bytes) -> dict[str, str]:
+    """Return the fields in the text of ``status``."""
+    parted = (line.partition(":") for line in lines(text))
+    return {name: value.strip() for name, _, value in parted}
+
+
+def stat_field(text: bytes, number: int) -> bytes:
+    """Return a field of ``/proc/PID/stat`` behind the name, by its number in proc(5)."""
+    return text.rpartition(b") ")[2].split()[number - _STATE]
+
+
+def shared_memory_device() -> str:
+    """Return the device of shared memory without a file, as ``maps`` writes it.
+
+    It is the kernel's own tmpfs, where memfd_create(2) is too.
+    """
+    fd = os.memfd_create("systrace")
+    try:
+        device = os.fstat(fd).st_dev
+    finally:
+        os.close(fd)
+    return f"{os.major(device):02x}:{os.minor(device):02x}"
