@@ -10,7 +10,7 @@ import signal
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 
-from systrace import bpf
+from systrace import bpf, time_namespace
 from systrace.layout import ProcessRecord, ProcessRowKey
 from systrace.layout import ProcessRow as KernelRow
 from systrace.probe import Programs
@@ -28,6 +28,7 @@ class Processes:
             else None
         )
         self._ended: dict[int, ProcessTally] = {}
+        self._ahead_ns = time_namespace.offset_ns()
 
     def read(self, keys: Callable[[], Mapping[int, Key]]) -> tuple[ProcessTally, ...]:
         """Return every process, in the order in which they began; ``keys`` say what rows are."""
@@ -46,7 +47,7 @@ class Processes:
         rows = self._read_rows(keys, done)
         alive: dict[int, ProcessTally] = {}
         for key, record in records:
-            (self._ended if key in done else alive)[key] = _tally(record, rows(key))
+            (self._ended if key in done else alive)[key] = _tally(record, rows(key), self._ahead_ns)
         self._records.discard_all([ctypes.c_uint32(key) for key in done])
         return alive
 
@@ -108,13 +109,14 @@ class _Rows:
         }
 
 
-def _tally(record: ProcessRecord, rows: Mapping[Key, ProcessRow]) -> ProcessTally:
+def _tally(record: ProcessRecord, rows: Mapping[Key, ProcessRow], ahead_ns: int) -> ProcessTally:
+    """Its times become those of our own CLOCK_MONOTONIC, which is ahead of the kernel's."""
     return ProcessTally(
         pid=record.pid,
         ppid=record.ppid,
         comm=record.comm.decode("utf-8", "surrogateescape"),
-        start_ns=record.start_ns,
-        end_ns=record.end_ns,
+        start_ns=record.start_ns + ahead_ns,
+        end_ns=record.end_ns and record.end_ns + ahead_ns,
         pid_in_namespace=record.pid_in_namespace,
         status=record.exit_code,
         shares_memory=bool(record.shares_memory),

@@ -6,12 +6,13 @@ has stopped, and its parent was told so; then it gets a SIGCONT, which the progr
 """
 
 import ctypes
+import errno
 import os
 import signal
 import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 from systrace import ptrace
 from systrace.target.inject import TargetDiedError, is_our_stop
@@ -42,6 +43,14 @@ class Captive:
         self._has_stopped = False
         self._stopped_by_others = False
         ptrace.seize(tid, self.OPTIONS)
+        try:
+            self._catch()
+        except ProcessLookupError:
+            self.bury()
+
+    def _catch(self) -> None:
+        """Run to the stop that we asked for."""
+        tid = self.tid
         ptrace.interrupt(tid)
         while True:
             _, status = os.waitpid(tid, ptrace.WALL)
@@ -56,6 +65,20 @@ class Captive:
             if is_our_stop(tid, number):
                 break
             ptrace.cont(tid, number)  # no further than to the stop that we asked for
+
+    def bury(self) -> NoReturn:
+        """Wait for the end of one that SIGKILL took out of our hands; raises TargetDiedError.
+
+        Until its tracer has, its parent is not told. Raises ProcessLookupError where nobody is left
+        to wait for.
+        """
+        while True:
+            try:
+                _, status = os.waitpid(self.tid, ptrace.WALL)
+            except ChildProcessError as error:
+                raise ProcessLookupError(errno.ESRCH, os.strerror(errno.ESRCH)) from error
+            if not os.WIFSTOPPED(status):
+                raise TargetDiedError(status)
 
     def let_go(self, pending: int = 0) -> None:
         """Detach, with a signal to hand it."""

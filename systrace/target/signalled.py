@@ -167,12 +167,10 @@ class Signalled(Alone):
         captive = self._capture(hold, pid, why)
         if captive is not None:
             try:
-                pending = self._handle(captive, pid, why)
-                self._hold()  # before it can fork
-                captive.let_go(pending)
+                self._handle_and_let_go(captive, pid, why)
             except TargetDiedError as died:
                 self._died(tid, died)
-            except (ProcessLookupError, FileNotFoundError):
+            except ProcessLookupError:
                 pass
 
     def _is_past(self, hold: Hold) -> bool:
@@ -211,6 +209,15 @@ class Signalled(Alone):
     def _died(self, tid: int, died: TargetDiedError) -> None:
         if tid == self._first:
             self.status = died.status
+
+    def _handle_and_let_go(self, captive: Captive, pid: int, why: HoldReason) -> None:
+        """Raises TargetDiedError, or ProcessLookupError if somebody else has waited for its end."""
+        try:
+            pending = self._handle(captive, pid, why)
+            self._hold()  # before it can fork
+            captive.let_go(pending)
+        except (ProcessLookupError, FileNotFoundError):
+            captive.bury()
 
     def _handle(self, captive: Captive, pid: int, why: HoldReason) -> int:
         """Do what it was held for; returns a signal for it."""

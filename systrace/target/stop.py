@@ -96,7 +96,7 @@ class Stop:
             self._seized.add(tid)
             ptrace.interrupt(tid)
         except ProcessLookupError:
-            self._seized.discard(tid)
+            self._lose(tid)
         except PermissionError as error:
             if not _has_ended(self.pid, tid):
                 raise HoldError(_who_traces(tid)) from error
@@ -117,8 +117,16 @@ class Stop:
             else:
                 self.threads[tid] = ptrace.get_registers(tid)
                 raise HoldError("it is stopped; `kill -CONT` lets it run")
-        except (ChildProcessError, ProcessLookupError):
+        except ChildProcessError:
             self._seized.discard(tid)  # another thread's exec took it away
+        except ProcessLookupError:
+            self._lose(tid)
+
+    def _lose(self, tid: int) -> None:
+        """Hold no longer what SIGKILL took; until we have waited for it, nobody else can."""
+        if tid in self._seized:
+            self._seized.discard(tid)
+            self._strays.add(tid)
 
     def release(self) -> int:
         """Let all threads go; returns for how long, at most, one was held, ns."""
@@ -126,8 +134,10 @@ class Stop:
             if tid not in self.threads:
                 self._strays.add(tid)
                 continue
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 ptrace.detach(tid)
+            except ProcessLookupError:
+                self._strays.add(tid)  # its end is to be waited for
         self._seized.clear()
         self.threads.clear()
         return time.monotonic_ns() - self._began_ns

@@ -20,7 +20,8 @@ SCHEMA = Path(systrace.__file__).with_name("report.schema.json")
 
 # Nothing here takes a tenth of that: it turns a hang into a failure, and measures nothing. An
 # emulated machine (tests/kernels) says by how many times it is slower.
-HANGS_S = 120 * int(os.environ.get("SYSTRACE_SLOWNESS", "1"))
+SLOWNESS = int(os.environ.get("SYSTRACE_SLOWNESS", "1"))
+HANGS_S = 120 * SLOWNESS
 
 # What this kernel's vDSO exports: getrandom since Linux 6.11 only.
 VDSO = frozenset(function.name for function in image.parse(image.own_bytes() or b"").functions)
