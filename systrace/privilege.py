@@ -1,22 +1,38 @@
 """Whether we may load BPF programs and trace another process: capabilities(7)."""
 
+import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from systrace import launcher
 from systrace.errors import PrivilegeError
 
 # include/uapi/linux/capability.h
-_NUMBER = {
+_NUMBER: Final = {
+    "CAP_DAC_OVERRIDE": 1,
     "CAP_SYS_PTRACE": 19,
     "CAP_SYS_ADMIN": 21,
     "CAP_PERFMON": 38,
     "CAP_BPF": 39,
     "CAP_CHECKPOINT_RESTORE": 40,
 }
-# CAP_CHECKPOINT_RESTORE opens /proc/PID/map_files (fs/proc/base.c, proc_map_files_get_link).
-_FINE_GRAINED = ("CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE", "CAP_CHECKPOINT_RESTORE")
+# What Linux 5.9 has in place of CAP_SYS_ADMIN, and what we do with it. The last one opens
+# /proc/PID/map_files (fs/proc/base.c, proc_map_files_get_link).
+_FINE_GRAINED: Final = {
+    "CAP_BPF": "load eBPF programs",
+    "CAP_PERFMON": "let eBPF programs read what they count",
+    "CAP_SYS_PTRACE": "hold a program until the counters are there",
+    "CAP_CHECKPOINT_RESTORE": "open the counters in a program",
+}
+# What a few things take besides: SECURITY.md has the table.
+_BESIDES: Final = {
+    "CAP_DAC_OVERRIDE": "programs of other users get breakpoints and no trampolines",
+    "CAP_SYS_ADMIN": "programs with a seccomp filter do, too, and --vdso uprobe is refused",
+}
+_PR_CAP_AMBIENT: Final = 47  # include/uapi/linux/prctl.h
+_PR_CAP_AMBIENT_LOWER: Final = 3
 
 
 def effective(status: Path = Path("/proc/self/status")) -> int:
@@ -30,9 +46,25 @@ def effective(status: Path = Path("/proc/self/status")) -> int:
 
 def suffices(capabilities: int) -> bool:
     """CAP_SYS_ADMIN, or everything that Linux 5.9 split off it and that we use."""
-    return _has(capabilities, "CAP_SYS_ADMIN") or all(
-        _has(capabilities, name) for name in _FINE_GRAINED
-    )
+    return _has(capabilities, "CAP_SYS_ADMIN") or not _missing(capabilities, _FINE_GRAINED)
+
+
+def lacking(capabilities: int) -> dict[str, str]:
+    """Return what is not there of the capabilities that a few things take, and what follows."""
+    return {name: _BESIDES[name] for name in _missing(capabilities, _BESIDES)}
+
+
+def keep_from_target() -> None:
+    """In the forked target: give up what systrace was given to trace with.
+
+    A script can be given capabilities in its ambient set only, which every program inherits. Root
+    is root with or without that set.
+    """
+    if os.geteuid() == 0:
+        return
+    for name in (*_FINE_GRAINED, *_BESIDES):
+        # EINVAL where the kernel does not know it yet, and so nobody has it
+        ctypes.CDLL(None).prctl(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_LOWER, _NUMBER[name], 0, 0)
 
 
 def require(arguments: Sequence[str], program: Sequence[str] | None = None) -> None:
@@ -40,7 +72,8 @@ def require(arguments: Sequence[str], program: Sequence[str] | None = None) -> N
 
     Raises PrivilegeError.
     """
-    if suffices(effective()):
+    capabilities = effective()
+    if suffices(capabilities):
         return
     if os.geteuid() == 0:
         raise PrivilegeError(
@@ -48,11 +81,19 @@ def require(arguments: Sequence[str], program: Sequence[str] | None = None) -> N
             "\nstart it with: --cap-add SYS_ADMIN --cap-add SYS_PTRACE --security-opt"
             " seccomp=unconfined"
         )
+    missing = _missing(capabilities, _FINE_GRAINED)
+    what = "needs root to load BPF programs; try:"
+    if len(missing) < len(_FINE_GRAINED):
+        what = f"lacks {missing[0]}, to {_FINE_GRAINED[missing[0]]}; give it that, or root:"
+        if len(missing) > 1:
+            what = f"lacks {', '.join(missing)}; give it these, or root:"
     # sudo replaces PATH, and -E alone does not keep it: the shell has to put ours back.
     words = launcher.quoted((*(program or launcher.path()), *arguments))
-    raise PrivilegeError(
-        f'needs root to load BPF programs; try:\n  sudo -E env "PATH=$PATH" {words}'
-    )
+    raise PrivilegeError(f'{what}\n  sudo -E env "PATH=$PATH" {words}')
+
+
+def _missing(capabilities: int, names: Mapping[str, str]) -> list[str]:
+    return [name for name in names if not _has(capabilities, name)]
 
 
 def _has(capabilities: int, name: str) -> bool:

@@ -1,8 +1,8 @@
 """Who we are: whether we may load programs, and trace other processes."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from systrace import privilege
@@ -25,12 +25,14 @@ class Facts:
     """``refusal`` is what ``systrace run`` would say, empty where it may run.
 
     ``ptrace_scope`` is None without Yama; ``seccomp`` is our own mode, 0 to 2, as in proc(5).
+    ``lacking`` are capabilities that a few things take, and what follows for these.
     """
 
     refusal: str
     uid: int
     ptrace_scope: int | None
     seccomp: str
+    lacking: Mapping[str, str] = field(default_factory=dict)
 
 
 def gather(arguments: Sequence[str]) -> Facts:
@@ -41,7 +43,13 @@ def gather(arguments: Sequence[str]) -> Facts:
         refusal = str(error)
     else:
         refusal = ""
-    return Facts(refusal, os.geteuid(), files.number(_YAMA), files.status("Seccomp") or "0")
+    return Facts(
+        refusal,
+        os.geteuid(),
+        files.number(_YAMA),
+        files.status("Seccomp") or "0",
+        privilege.lacking(privilege.effective()),
+    )
 
 
 def judge(facts: Facts) -> Iterator[Finding]:
@@ -67,8 +75,18 @@ def judge(facts: Facts) -> Iterator[Finding]:
 
 
 def _privilege(facts: Facts) -> Finding:
+    enough = "enough to load eBPF programs and to trace"
+    if not facts.refusal and facts.lacking:
+        return Finding(
+            "privilege",
+            "limited",
+            facts.uid,
+            f"{enough}, without {' and '.join(facts.lacking)}",
+            "; ".join(facts.lacking.values()),
+            "add what is missing, or run systrace as root",
+        )
     if not facts.refusal:
-        return Finding("privilege", "good", facts.uid, "enough to load eBPF programs and to trace")
+        return Finding("privilege", "good", facts.uid, enough)
     said, _, remedy = facts.refusal.partition("; ")
     return Finding(
         "privilege",

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from systrace import ptrace
+from systrace import privilege, ptrace
 from systrace.errors import NotExecutableError, NotFoundError, SystraceError
 from systrace.target.user import Identity, drop
 
@@ -208,6 +208,7 @@ def _become(
                 os.dup2(fd, stream)
         if identity is not None:
             drop(identity)
+        privilege.keep_from_target()
         os.execve(command.file, list(command.argv), command.environment)  # noqa: S606
     except OSError as error:
         os.write(failure, str(error.errno).encode("ascii"))

@@ -5,6 +5,7 @@ into them from a signal handler; the next attach finds and uses them again.
 """
 
 import fcntl
+import io
 import os
 import time
 from contextlib import suppress
@@ -31,6 +32,7 @@ from systrace.vdso.patch import (
     check_image,
     has_jumps,
     map_block,
+    open_memory,
     restore,
     vdso_address,
     write_jumps,
@@ -112,7 +114,7 @@ class LivePatcher:
         Raises UnpatchableError, HoldError, TargetDiedError or OSError.
         """
         self._lock(process.pid)
-        self._holder.hold(process.pid, lambda stop: self._patch(process, stop))
+        self._holder.hold(process.pid, lambda stop: self._patch_held(process, stop))
         return self._patched[-1]
 
     def _lock(self, pid: int) -> None:
@@ -127,7 +129,11 @@ class LivePatcher:
         except BlockingIOError as error:
             raise UnpatchableError("another systrace has patched it") from error
 
-    def _patch(self, process: Found, stop: Stop) -> None:
+    def _patch_held(self, process: Found, stop: Stop) -> None:
+        with open_memory(next(iter(stop.threads))) as memory:
+            self._patch(process, stop, memory)
+
+    def _patch(self, process: Found, stop: Stop, memory: io.FileIO) -> None:
         plan = self._plan
         tid, registers = next(iter(stop.threads.items()))
         vdso, block = _leftover(tid, plan)
@@ -146,10 +152,9 @@ class LivePatcher:
         counters = CounterPages(plan, tid, block + PAGE)
         before = counters.read()
         counters.close()
-        with Path(f"/proc/{tid}/mem").open("r+b", buffering=0) as memory:
-            memory.seek(block)
-            memory.write(plan.code_page(block, vdso)[: -len(_MAGIC)] + _MAGIC)
-            write_jumps(memory, plan, block, vdso)
+        memory.seek(block)
+        memory.write(plan.code_page(block, vdso)[: -len(_MAGIC)] + _MAGIC)
+        write_jumps(memory, plan, block, vdso)
         self._patched.append(Patched(process, vdso, block, counters.inode, before))
         self._seeds.sow([process.pid], held=True)
 

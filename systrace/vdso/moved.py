@@ -5,7 +5,6 @@ inside the vDSO or calls it meanwhile would crash without us, too.
 """
 
 import io
-from pathlib import Path
 
 from systrace.target.inject import Injector
 from systrace.vdso import place
@@ -14,6 +13,7 @@ from systrace.vdso.patch import (
     CounterPages,
     UnpatchableError,
     has_jumps,
+    open_memory,
     patch,
     restore,
     write_jumps,
@@ -31,7 +31,7 @@ def follow(
     ones are needed and cannot be had: without a ``secret`` the thread makes no calls for us.
     """
     block = counters.pages.address - PAGE
-    with Path(f"/proc/{tid}/mem").open("r+b", buffering=0) as memory:
+    with open_memory(tid) as memory:
         if place.within_reach(block, vdso) and counters.counts(tid):
             if not has_jumps(memory, plan, block, vdso):
                 _lead_back(memory, plan, block, vdso)

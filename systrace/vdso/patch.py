@@ -5,6 +5,7 @@ Two injected calls map the block (see x86_64.py): a private page of code that is
 descriptor, a string or a writable code page in the target, and the counters outlive it.
 """
 
+import ctypes
 import io
 import mmap
 import os
@@ -28,6 +29,16 @@ CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
 _VDSO: Final = "[vdso]"  # in /proc/PID/maps, where a file's name would be a path
 _MOST: Final = 2**54  # calls of one function, which take years
 _START_BRK: Final = 47  # field of /proc/PID/stat
+
+
+_process_vm_readv = ctypes.CDLL(None, use_errno=True).process_vm_readv
+_process_vm_readv.restype = ctypes.c_ssize_t
+
+
+class _Part(ctypes.Structure):
+    """struct iovec, readv(2)."""
+
+    _fields_ = (("base", ctypes.c_void_p), ("size", ctypes.c_size_t))
 
 
 class UnpatchableError(UnsupportedError):
@@ -112,16 +123,45 @@ def check_address(pid: int, image: Image, *, jumps: bool = False) -> int:
     base = vdso_address(pid)
     if base is None:
         raise UnpatchableError("it has no vDSO")
-    with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
-        memory.seek(base)
-        found = bytearray(memory.read(len(image.data)))
-        for function in image.functions if jumps else ():
-            entry = slice(function.offset, function.offset + x86_64.JUMP_BYTES)
-            if found[entry][:1] == x86_64.JUMP:
-                found[entry] = image.data[entry]
-        if found != image.data:
-            raise UnpatchableError("its vDSO is not the kernel's, or was changed already")
+    found = bytearray(_read(pid, base, len(image.data)))
+    for function in image.functions if jumps else ():
+        entry = slice(function.offset, function.offset + x86_64.JUMP_BYTES)
+        if found[entry][:1] == x86_64.JUMP:
+            found[entry] = image.data[entry]
+    if found != image.data:
+        raise UnpatchableError("its vDSO is not the kernel's, or was changed already")
     return base
+
+
+def open_memory(pid: int) -> io.FileIO:
+    """Open the memory of a held process to read and write it. Raises UnpatchableError."""
+    try:
+        return Path(f"/proc/{pid}/mem").open("r+b", buffering=0)
+    except PermissionError as error:
+        raise UnpatchableError(
+            "its memory may not be written (that of another user's takes CAP_DAC_OVERRIDE)"
+        ) from error
+
+
+def _read(pid: int, address: int, size: int) -> bytes:
+    """Read memory, another user's too: process_vm_readv(2) asks for CAP_SYS_PTRACE alone.
+
+    Raises OSError.
+    """
+    try:
+        with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+            memory.seek(address)
+            return memory.read(size)
+    except PermissionError:
+        pass
+    buffer = ctypes.create_string_buffer(size)
+    ours, theirs = _Part(ctypes.addressof(buffer), size), _Part(address, size)
+    one = ctypes.c_ulong(1)
+    taken = _process_vm_readv(pid, ctypes.byref(ours), one, ctypes.byref(theirs), one, 0)
+    if taken < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return buffer.raw[:taken]
 
 
 def patch(
@@ -133,9 +173,9 @@ def patch(
     is mapped from there, and the target's descriptor closed. Raises UnpatchableError, with
     nothing changed but perhaps an unused mapping.
     """
-    block = map_block(pid, plan, vdso, injector, code_fd)
-    pages = CounterPages(plan, pid, block + x86_64.PAGE)
-    with Path(f"/proc/{pid}/mem").open("r+b", buffering=0) as memory:
+    with open_memory(pid) as memory:
+        block = map_block(pid, plan, vdso, injector, code_fd)
+        pages = CounterPages(plan, pid, block + x86_64.PAGE)
         if code_fd is None:
             memory.seek(block)
             memory.write(plan.code_page(block, vdso))

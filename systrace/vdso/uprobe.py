@@ -5,6 +5,7 @@ have one. The file is a memfd, which nobody else can open and which vanishes wit
 """
 
 import ctypes
+import errno
 import os
 from typing import Final
 
@@ -58,8 +59,9 @@ class UprobeCounters:
             try:
                 link = open_uprobe(f"/proc/self/fd/{self._fd}", trampoline.position, program)
             except OSError as error:
+                right = "; it takes CAP_SYS_ADMIN" if error.errno == errno.EACCES else ""
                 raise UnsupportedError(
-                    f"cannot attach a uprobe to a trampoline: {error.strerror}\n"
+                    f"cannot attach a uprobe to a trampoline: {error.strerror}{right}\n"
                     "--vdso patch counts the same calls without uprobes"
                 ) from error
             self._links.append(link)
