@@ -99,7 +99,7 @@ def _is_half_patched(pid: int) -> bool:
     vdso = image.parse(image.own_bytes() or b"")
     entries = [
         slice(offset, offset + x86_64.JUMP_BYTES)
-        for offset in (t.function.offset for t in x86_64.make_plan(vdso).trampolines)
+        for offset in (t.function.offset for t in x86_64.make_plan(vdso, by_cpu=False).trampolines)
     ]
     try:
         found = vdso_bytes(pid)
