@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from systrace.vdso import image, x86_64
+from systrace.vdso import image, kept, x86_64
 
 from .attaching import vdso_bytes
 from .bpf_objects import bpf_objects
@@ -99,7 +99,7 @@ def _is_half_patched(pid: int) -> bool:
     vdso = image.parse(image.own_bytes() or b"")
     entries = [
         slice(offset, offset + x86_64.JUMP_BYTES)
-        for offset in (t.function.offset for t in x86_64.make_plan(vdso, by_cpu=False).trampolines)
+        for offset in (t.function.offset for t in kept.plan(vdso).trampolines)
     ]
     try:
         found = vdso_bytes(pid)
