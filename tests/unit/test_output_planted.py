@@ -88,7 +88,10 @@ def test_what_is_ones_own_or_the_directorys_owners_is_replaced(public: Path) -> 
     assert {path.read_text() for path in public.iterdir()} == {"report\n"}
 
 
-def test_in_a_directory_of_ones_own_anybodys_file_is_replaced(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", [0o1755, 0o755, 0o777])
+def test_where_files_are_not_kept_apart_anybodys_is_replaced(tmp_path: Path, mode: int) -> None:
+    """In a directory that is not sticky, who may write may put the file out of the way as well."""
+    tmp_path.chmod(mode)
     file = tmp_path / "report"
     file.touch()
     given_to(file, DAEMON)
