@@ -46,7 +46,7 @@ def check(asked: Asked, outputs: Mapping[str, Any]) -> Verdict:
     verdict = limits.held(asked.limits, asked.report, asked.baseline)
     verdict = replace(verdict, remarks=(*verdict.remarks, *_remarks(asked.report)))
     for remark in verdict.remarks:
-        streams.say(f"note: {remark}")
+        streams.note(remark)
     # A limit is violated though nobody reads it.
     unread = streams.is_closed(streams.STDOUT)
     with destinations({**outputs, "quiet": unread}) as opened:

@@ -83,7 +83,7 @@ def say(verdict: "Verdict | None", warned: Iterable[str] = ()) -> bool:
     if verdict is None:
         return False
     for remark in (*verdict.remarks, *warned):
-        streams.say(f"note: {remark}")
+        streams.note(remark)
     for violation in verdict.violations:
         streams.say(violation.text)
     return bool(verdict.violations)
@@ -100,11 +100,9 @@ def _with_remarks(verdict: "Verdict", reports: Sequence[Report]) -> "Verdict":
 
 
 def warnings(report: Report) -> Iterator[str]:
-    """Hand on what the report warns of, each in a line: a saved one is anybody's."""
-    from systrace.render.text import printable  # noqa: PLC0415  as above
-
+    """Hand on what the report warns of."""
     for warning in report.warnings:
-        yield f"the report warns: {printable(warning)}"
+        yield f"the report warns: {warning}"
 
 
 def _expression(text: str, names: Collection[str]) -> "Limit":

@@ -47,6 +47,13 @@ def say(message: str) -> None:
         write_all(STDERR, f"systrace: {lines}\n".encode(errors="backslashreplace"))
 
 
+def note(remark: str) -> None:
+    """Tell the user, in one line, what may have been written by anybody."""
+    from systrace.render.text import printable  # noqa: PLC0415  as above
+
+    say(f"note: {printable(remark)}")
+
+
 def show(text: str) -> None:
     """Write a report to standard error.
 

@@ -42,6 +42,7 @@ REPORTS: Mapping[str, str] = {
     "two": render(GOAPP) * 2,
     "half": render(GOAPP) + "{}",
     "lost": render(replace(GOAPP, lost=7)),
+    "warned": render(replace(GOAPP, warnings=(f"a{WORDS}b",))),
     "odd": render(replace(GOAPP, calls=(replace(GOAPP.calls[0], name="a b"),))),
     "selected": render(
         replace(GOAPP, selected=True, selection=Selection(frozenset({"futex", "clock_gettime"})))
@@ -186,3 +187,12 @@ def test_a_refusal_is_two_lines_whatever_words_it_quotes(
 ) -> None:
     tracing = words[0] in ("run", "attach") or words[0] not in cli.VERBS
     refused(capfd, [word.replace("{}", WORDS) for word in words], 125 if tracing else 2)
+
+
+def test_what_a_saved_report_warns_of_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="^0$"):
+        cli.main(["check", "good.toml", "warned.json"])
+    _, err = capfd.readouterr()
+    (line,) = err[:-1].split("\n")
+    assert line.isprintable()
+    assert line.startswith("systrace: note: the report warns: a\\n\\r\\x1b[2J")
