@@ -258,6 +258,11 @@ def _encode(
         offsets = decoder.get_constant_offsets(instruction)
         if instruction.is_ip_rel_memory_operand:
             fixups.append(instruction.ip - start + offsets.displacement_offset)
-        elif instruction.op_count and instruction.op0_kind == OpKind.NEAR_BRANCH64:
+        elif (
+            instruction.op_count
+            and instruction.op0_kind == OpKind.NEAR_BRANCH64
+            # one displaced instruction may branch to another, or be made two by the encoder
+            and not start <= instruction.near_branch_target < start + len(code)
+        ):
             fixups.append(instruction.ip - start + offsets.immediate_offset)
     return code, tuple(fixups)

@@ -62,7 +62,7 @@ def test_systrace_reads_the_time_of_day_once_however_long_it_traces(tmp_path: Pa
     """So that a clock that is set meanwhile changes nothing: systrace counted by systrace."""
     outer = Tracer(tmp_path)
     found = []
-    for intervals in (2, 23):
+    for intervals in (1, 2, 23):  # what a first run works out is kept
         inner = [str(SYSTRACE), "run", "-F", "json", "-i", "0.02", "sh", "-c", "read line"]
         argv = outer.argv(*inner, options=("--no-follow", "-e", "clock_gettime,gettimeofday,time"))
         with started(*argv) as live:
@@ -74,7 +74,7 @@ def test_systrace_reads_the_time_of_day_once_however_long_it_traces(tmp_path: Pa
                 pass
             clocks = live.end(outer).row("clock_gettime", "vdso")["by_clock"]
         found.append((clocks.pop("CLOCK_REALTIME", 0), clocks["CLOCK_MONOTONIC"]))
-    (few, short), (as_few, long) = found
+    _, (few, short), (as_few, long) = found
     assert few == as_few
     assert long > short
 

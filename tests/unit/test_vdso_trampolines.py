@@ -133,3 +133,21 @@ def test_an_image_whose_symbol_lies_outside_of_it_is_refused() -> None:
     data[at : at + 8] = struct.pack("<Q", len(data) + 4096)
     with pytest.raises(UnsupportedError, match="outside"):
         image.parse(bytes(data))
+
+
+def test_a_branch_that_is_encoded_as_two_still_leads_where_it_led() -> None:
+    """``jrcxz`` has no long form: it becomes one over a jump, and only the jump is moved."""
+    image_ = function(b"\xe3\x10" + b"\x90" * 30)
+    (item,) = x86_64.make_plan(image_, by_cpu=False).trampolines
+    for distance in (-0x40000000, 0, 0x40000000):
+        plan = x86_64.make_plan(image_, by_cpu=False)
+        page = plan.code_page(BLOCK, VDSO + distance)
+        code = page[item.position : item.position + len(item.code)]
+        targets = [
+            instruction.near_branch_target
+            for instruction in Decoder(64, code, ip=BLOCK + item.position)
+            if instruction.flow_control != FlowControl.NEXT
+        ]
+        inside = [at for at in targets if BLOCK <= at < BLOCK + x86_64.PAGE]
+        assert set(targets) - set(inside) == {VDSO + distance + 16 + at for at in (2 + 0x10, 5)}
+        assert len(inside) == 2
