@@ -18,7 +18,7 @@ from .tracing import HANGS_S, SLOWNESS, Tracer, example
 
 Build = Callable[..., str]
 
-CHILDREN = 103
+CHILDREN = 53
 STOPS, CALLS = 53, 211
 
 
@@ -58,7 +58,7 @@ def test_children_that_are_killed_anywhere_in_their_start_are_counted_as_what_th
         assert clock["count"] == 10_007
 
 
-@pytest.mark.parametrize("seed", range(-(-ROUNDS // 2)))
+@pytest.mark.parametrize("seed", range(-(-ROUNDS // 3)))
 def test_a_target_that_is_killed_while_it_is_attached_to_leaves_nothing(
     trace: Tracer, seed: int
 ) -> None:
@@ -77,7 +77,7 @@ def test_a_target_that_is_killed_while_it_is_attached_to_leaves_nothing(
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("way", [*WAYS, ("--vdso", "off")], ids=" ".join)
+@pytest.mark.parametrize("way", [(), ("--follow=signal",), ("--vdso", "off")], ids=" ".join)
 def test_a_child_that_stops_is_seen_stopped_and_continued_as_often_as_it_is(
     trace: Tracer, build: Build, way: tuple[str, ...]
 ) -> None:
