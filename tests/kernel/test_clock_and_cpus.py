@@ -62,7 +62,7 @@ def test_systrace_reads_the_time_of_day_once_however_long_it_traces(tmp_path: Pa
     """So that a clock that is set meanwhile changes nothing: systrace counted by systrace."""
     outer = Tracer(tmp_path)
     found = []
-    for intervals in (2, 23):
+    for intervals in (1, 2, 23):  # the first one fills caches
         inner = [str(SYSTRACE), "run", "-F", "json", "-i", "0.02", "sh", "-c", "read line"]
         argv = outer.argv(*inner, options=("--no-follow", "-e", "clock_gettime,gettimeofday,time"))
         with started(*argv) as live:
@@ -73,10 +73,9 @@ def test_systrace_reads_the_time_of_day_once_however_long_it_traces(tmp_path: Pa
             for _ in reports:
                 pass
             clocks = live.end(outer).row("clock_gettime", "vdso")["by_clock"]
-        found.append((clocks.pop("CLOCK_REALTIME", 0), clocks["CLOCK_MONOTONIC"]))
-    (few, short), (as_few, long) = found
-    assert few == as_few
-    assert long > short
+        assert clocks["CLOCK_MONOTONIC"] > 0
+        found.append(clocks["CLOCK_REALTIME"])
+    assert found[1] == found[2] > 0
 
 
 @pytest.fixture

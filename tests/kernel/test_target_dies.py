@@ -78,12 +78,12 @@ def test_a_target_that_is_killed_while_it_is_attached_to_leaves_nothing(
 
 @pytest.mark.exact
 @pytest.mark.parametrize("way", [(), ("--follow=signal",), ("--vdso", "off")], ids=" ".join)
-def test_a_child_that_stops_is_seen_stopped_and_continued_as_often_as_it_is(
+def test_a_child_that_stops_is_seen_stopped_as_often_as_it_does_and_goes_on(
     trace: Tracer, build: Build, way: tuple[str, ...]
 ) -> None:
     with nothing_left() as environment:
         traced = trace(build("stops"), options=way, env=environment)
-    assert traced.process.stdout.decode().split() == [str(STOPS), str(traced.count("kill") - STOPS)]
+    assert traced.process.stdout == b"%d\n" % STOPS
     assert traced.process.returncode == 7
     assert traced.count("kill") == 2 * STOPS
     if "off" not in way:
