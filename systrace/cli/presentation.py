@@ -1,11 +1,13 @@
 """What is done with the reports of a session: shown on standard error, written to files."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from systrace.cli import formats, limits, streams
+from systrace.cli.background import Background
 from systrace.cli.live import Live
 from systrace.errors import OutputError
 from systrace.options import Format, TableOptions
@@ -65,13 +67,15 @@ def present(
 
     A place that cannot be written costs no other place its report: failures are collected.
     """
-    display = _Display(presentation, live)
-    files = _Files(outputs, presentation.file_table)
+    background = Background()
+    display = _Display(presentation, live, background)
+    files = _Files(outputs, presentation.file_table, background)
     final = verdict = None
     # Closed also when we fail half-way: the session then lets go of the target.
-    with closing(cast("Generator[Snapshot, None, None]", snapshots)):
+    with background, closing(cast("Generator[Snapshot, None, None]", snapshots)):
         for snapshot in snapshots:
             if snapshot.kind == "final":
+                background.finish()
                 final = snapshot
                 if presentation.limits:
                     verdict = limits.held(presentation.limits, snapshot.report)
@@ -85,9 +89,13 @@ def present(
 class _Files:
     """What ``-o`` gave: the whole run for each, and for CSV, a format of rows, each interval."""
 
-    def __init__(self, outputs: Sequence[Output], table: TableOptions) -> None:
-        self._outputs = list(outputs)
+    def __init__(
+        self, outputs: Sequence[Output], table: TableOptions, background: Background
+    ) -> None:
+        self._outputs = outputs
         self._table = table
+        self._background = background
+        self._failed: list[Output] = []
         self._first = True
         self.failures: list[OutputError] = []
 
@@ -102,24 +110,32 @@ class _Files:
     def _to_all(
         self, outputs: Sequence[Output], snapshot: Snapshot, verdict: "Verdict | None"
     ) -> None:
-        for output in tuple(outputs):
+        for output in outputs:
             text = formats.text(
                 snapshot.report, output.format, self._table, verdict, first=self._first
             )
-            try:
-                (output.write if snapshot.kind == "final" else output.add)(text)
-            except OutputError as error:
-                self.failures.append(error)
-                # What lost a part is not to pass for the whole.
-                self._outputs.remove(output)
+            if snapshot.kind == "final":
+                self._write(output, output.write, text)
+            else:
+                self._background.do(partial(self._write, output, output.add, text))
+
+    def _write(self, output: Output, write: Callable[[str], None], text: str) -> None:
+        if output in self._failed:
+            return  # what lost a part is not to pass for the whole
+        try:
+            write(text)
+        except OutputError as error:
+            self.failures.append(error)
+            self._failed.append(output)
 
 
 class _Display:
     """Standard error and the live line."""
 
-    def __init__(self, presentation: Presentation, live: Live) -> None:
+    def __init__(self, presentation: Presentation, live: Live, background: Background) -> None:
         self._presentation = presentation
         self._live = live
+        self._background = background
         self._shown = self._intervals = False
         self.failures: list[OutputError] = []
 
@@ -137,8 +153,15 @@ class _Display:
             snapshot.report, wanted, self._presentation.table, verdict, first=not self._shown
         )
         self._shown = True
+        write = partial(self._write, headline + text if wanted == "table" else text)
+        if snapshot.kind == "final":
+            write()
+        else:
+            self._background.do(write)
+
+    def _write(self, text: str) -> None:
         try:
-            streams.show(headline + text if wanted == "table" else text)
+            streams.show(text)
         except OutputError as error:
             # One message is enough, however many intervals follow.
             self.failures = [error]

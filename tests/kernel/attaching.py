@@ -41,9 +41,11 @@ def attach_argv(trace: Tracer, *words: str, options: Sequence[str] = ()) -> list
 
 
 @contextmanager
-def attached(trace: Tracer, *words: object, options: Sequence[str] = ()) -> Iterator[Attached]:
+def attached(
+    trace: Tracer, *words: object, options: Sequence[str] = (), prefix: Sequence[str] = ()
+) -> Iterator[Attached]:
     argv = attach_argv(trace, *map(str, words), options=options)
-    with started(*argv) as live:
+    with started(*prefix, *argv, cwd="/") as live:
         yield Attached(live.process, trace)
 
 

@@ -17,6 +17,7 @@ from .attaching import (
     vdso_bytes,
 )
 from .bpf_objects import bpf_objects
+from .leftovers import await_gone
 from .live import Live, started
 from .tracing import HANGS_S, Tracer, example
 
@@ -40,15 +41,7 @@ def test_detached_the_vdso_is_the_kernels_and_two_mappings_stay(
         # code and counters, once and for all
         assert len(mappings(pid) - mappings_before) == 2
     assert mappings_before <= mappings(pid)
-    gone(objects)
-
-
-def gone(before: set[tuple[str, int]]) -> None:
-    """Nothing of systrace's is left in the kernel, as soon as that has got round to it."""
-    deadline = time.monotonic() + HANGS_S
-    while left := bpf_objects() - before:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.01)
+    await_gone(objects)
 
 
 def test_with_breakpoints_nothing_in_the_target_changes(trace: Tracer, target: Live) -> None:
@@ -78,7 +71,7 @@ def test_a_killed_systrace_restores_what_it_patched(
     while vdso_bytes(pid) != before:
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    gone(objects)
+    await_gone(objects)
     assert tracer_of(pid) == 0
     round_of(target)
 

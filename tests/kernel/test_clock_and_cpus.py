@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from .attaching import ATTACHED, CALLS, MODES, attach_argv, attached
+from .attaching import ATTACHED, CALLS, attach_argv, attached
 from .leftovers import nothing_left
 from .live import Live, started
 from .tracing import SYSTRACE, Tracer, example
@@ -62,7 +62,7 @@ def test_systrace_reads_the_time_of_day_once_however_long_it_traces(tmp_path: Pa
     """So that a clock that is set meanwhile changes nothing: systrace counted by systrace."""
     outer = Tracer(tmp_path)
     found = []
-    for intervals in (1, 2, 23):  # what a first run works out is kept
+    for intervals in (1, 2, 23):  # the first one fills caches
         inner = [str(SYSTRACE), "run", "-F", "json", "-i", "0.02", "sh", "-c", "read line"]
         argv = outer.argv(*inner, options=("--no-follow", "-e", "clock_gettime,gettimeofday,time"))
         with started(*argv) as live:
@@ -73,10 +73,9 @@ def test_systrace_reads_the_time_of_day_once_however_long_it_traces(tmp_path: Pa
             for _ in reports:
                 pass
             clocks = live.end(outer).row("clock_gettime", "vdso")["by_clock"]
-        found.append((clocks.pop("CLOCK_REALTIME", 0), clocks["CLOCK_MONOTONIC"]))
-    _, (few, short), (as_few, long) = found
-    assert few == as_few
-    assert long > short
+        assert clocks["CLOCK_MONOTONIC"] > 0
+        found.append(clocks["CLOCK_REALTIME"])
+    assert found[1] == found[2] > 0
 
 
 @pytest.fixture
@@ -100,17 +99,17 @@ def flip(cpu: Path) -> None:
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("mode", "rounds"), [("patch", 3), ("breakpoint", 1)])
 def test_attached_counts_are_exact_while_a_cpu_comes_and_goes(
-    trace: Tracer, target: Live, cpu: Path, mode: str
+    trace: Tracer, target: Live, cpu: Path, mode: str, rounds: int
 ) -> None:
     with attached(trace, target.process.pid, options=("--vdso", mode)) as systrace:
-        for _ in range(2):
+        for _ in range(rounds):
             target.process.send_signal(signal.SIGUSR1)
             flip(cpu)
             assert target.line() == "done"
         traced = systrace.detach()
-    assert traced.count("clock_gettime", "vdso") == 2 * CALLS
+    assert traced.count("clock_gettime", "vdso") == rounds * CALLS
 
 
 @pytest.mark.exact

@@ -17,9 +17,9 @@ from .tracing import HANGS_S, SLOWNESS, Tracer, example
 
 Build = Callable[..., str]
 
-ROUNDS = int(os.environ.get("SYSTRACE_ROUNDS", "8"))
+ROUNDS = int(os.environ.get("SYSTRACE_ROUNDS", "6"))
 # what strace -c counts of a run; with these the first program has been prepared
-REQUESTS = range(2, 80, 13 if ROUNDS < 100 else 1)
+REQUESTS = range(2, 80, 17 if ROUNDS < 100 else 1)
 PREPARED = 18
 WAYS = ((), ("-P",), ("--follow=signal",), ("--vdso", "breakpoint"))
 PATCHING = "systrace: patching "

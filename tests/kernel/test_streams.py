@@ -91,6 +91,36 @@ def test_a_report_waits_for_who_reads_it_and_comes_whole(trace: Tracer) -> None:
     assert report == json.loads(trace.output.read_text())
 
 
+@pytest.mark.parametrize("way", ["", "--follow=signal"])
+def test_a_target_does_not_wait_for_who_reads_its_intervals(trace: Tracer, way: str) -> None:
+    """The pipe is full from the start, and new programs are held until they are seen to."""
+    reader, writer = os.pipe()
+    room = fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writer, bytes(room))
+    options = ("-i", "0.05", "-F", "json", *way.split())
+    script = f"read line; sleep 0.2; {example('vdso_all')}; {example('vdso_all')}; echo end"
+    argv = trace.argv("sh", "-c", script, options=options)
+    argv.remove("-q")
+    with nothing_left() as environment, started(*argv, env=environment, stderr=writer) as systrace:
+        os.close(writer)
+        systrace.tell("go")
+        assert systrace.line() == "end"
+        with os.fdopen(reader, "rb") as pipe:
+            text = pipe.read()[room:].decode()
+        traced = systrace.end(trace)
+    assert traced.count("getcpu", "vdso") == 2 * 1_021
+    reports, decoder = [], json.JSONDecoder()
+    while text:
+        report, end = decoder.raw_decode(text)
+        reports.append(report)
+        text = text[end:].lstrip()
+    *intervals, whole = reports
+    assert whole == traced.report
+    assert len(intervals) > 2
+    since = [report["since_ns"] for report in intervals]
+    assert since == sorted(since)
+
+
 def test_a_reader_that_goes_away_after_a_report_ends_nothing(trace: Tracer) -> None:
     options = ("-i", "0.02", "-F", "json")
     argv = trace.argv("sh", "-c", "read line; sleep 0.2; echo got $line; exit 3", options=options)

@@ -18,7 +18,7 @@ from .tracing import HANGS_S, SLOWNESS, Tracer, example
 
 Build = Callable[..., str]
 
-CHILDREN = 103
+CHILDREN = 53
 STOPS, CALLS = 53, 211
 
 
@@ -58,7 +58,7 @@ def test_children_that_are_killed_anywhere_in_their_start_are_counted_as_what_th
         assert clock["count"] == 10_007
 
 
-@pytest.mark.parametrize("seed", range(-(-ROUNDS // 2)))
+@pytest.mark.parametrize("seed", range(-(-ROUNDS // 3)))
 def test_a_target_that_is_killed_while_it_is_attached_to_leaves_nothing(
     trace: Tracer, seed: int
 ) -> None:
@@ -77,13 +77,13 @@ def test_a_target_that_is_killed_while_it_is_attached_to_leaves_nothing(
 
 
 @pytest.mark.exact
-@pytest.mark.parametrize("way", [*WAYS, ("--vdso", "off")], ids=" ".join)
-def test_a_child_that_stops_is_seen_stopped_and_continued_as_often_as_it_is(
+@pytest.mark.parametrize("way", [(), ("--follow=signal",), ("--vdso", "off")], ids=" ".join)
+def test_a_child_that_stops_is_seen_stopped_as_often_as_it_does_and_goes_on(
     trace: Tracer, build: Build, way: tuple[str, ...]
 ) -> None:
     with nothing_left() as environment:
         traced = trace(build("stops"), options=way, env=environment)
-    assert traced.process.stdout.decode().split() == [str(STOPS), str(traced.count("kill") - STOPS)]
+    assert traced.process.stdout == b"%d\n" % STOPS
     assert traced.process.returncode == 7
     assert traced.count("kill") == 2 * STOPS
     if "off" not in way:
