@@ -190,7 +190,7 @@ def test_a_refusal_is_two_lines_whatever_words_it_quotes(
 
 
 def test_what_a_saved_report_warns_of_is_a_line(capfd: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="^0$"):
+    with pytest.raises(SystemExit, match=r"^0$"):
         cli.main(["check", "good.toml", "warned.json"])
     _, err = capfd.readouterr()
     (line,) = err[:-1].split("\n")
