@@ -11,6 +11,8 @@ import sys
 import time
 from pathlib import Path
 
+from systrace.counting import MOST_PROCESSES
+
 from .live import Live, started
 from .perf import FIXED, NOWHERE, mount_tracefs, perf_counts
 from .tracing import HANGS_S, Traced, Tracer
@@ -150,3 +152,13 @@ def test_stressors_that_do_the_same_in_each_run_make_perfs_calls(
     assert traced.process.returncode == 0
     assert traced.warnings == []
     assert traced.totals["ring0_calls"] == perf[EVENT] + 1
+
+
+def test_processes_that_come_and_go_are_all_listed(trace: Tracer) -> None:
+    """More than the kernel's table holds, where there is the time for it."""
+    forks = MOST_PROCESSES + 1_000 if MINUTES else 3_000
+    command = (*STRESS.split(), "--fork", "1", "--fork-ops", str(forks))
+    traced = trace(*command, options=("--vdso", "off", "--counts-only"))
+    assert traced.process.returncode == 0
+    assert traced.warnings == []
+    assert traced.totals["processes"] == len(traced.report["processes"]) == forks + 2
