@@ -128,6 +128,10 @@ class Counters:
         """Keep what ended processes did here, and no longer in the kernel."""
         self._processes.collect(self._row_keys)
 
+    def ended(self) -> int:
+        """Return how many processes have ended."""
+        return self._total(Total.ENDED)
+
     def alive(self) -> int:
         """Return how many listed processes live."""
         ended = self._total(Total.ENDED)  # first: who is counted as ended has begun

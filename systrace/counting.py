@@ -27,7 +27,8 @@ _CALLS: Final = ("sys_exit", "sys_enter")
 _FIRST_ENTER: Final = "on_first_enter"
 _SLOT_BITS: Final = 14
 _MOST_THREADS: Final = 32768
-_MOST_PROCESSES: Final = 32768  # alive, or ended since the last collection
+MOST_PROCESSES: Final = 32768  # alive, or ended since the last collection
+_COLLECTED_AT_ONCE: Final = 1024
 _HOLD_BYTES: Final = 1 << 17  # of records of tasks that wait for systrace at the same time
 _ROWS_A_PROCESS: Final = 16  # kinds of calls and errors, on average over that many
 
@@ -52,7 +53,7 @@ def prepare(options: TraceOptions, more: Sequence[str] = ()) -> probe.Build:
         **kernel.offsets(),
         "SLOT_BITS": _SLOT_BITS,
         "SPILL_SIZE": machine.most_threads(_MOST_THREADS),
-        "MAX_PROCESSES": machine.most_threads(_MOST_PROCESSES),
+        "MAX_PROCESSES": machine.most_threads(MOST_PROCESSES),
         "VDSO_SIZE": len(own_bytes() or b""),
         "FOLLOW": int(options.follow),
         "ODD_FLAGS": REF_SKIP if skip_odd else 0,
@@ -76,6 +77,7 @@ class Counting:
 
     def __init__(self, options: TraceOptions, image: Image | None, build: probe.Build) -> None:
         """Load what ``prepare`` began to build. Raises UnsupportedError and PrivilegeError."""
+        self._collected = 0
         self._links = Links()
         self._programs = probe.Programs(build)
         self._counters = Counters(
@@ -176,8 +178,14 @@ class Counting:
         return self._counters.drain()
 
     def collect(self) -> None:
-        """Take processes that have ended out of the kernel's tables, so that these never fill."""
-        self._counters.collect()
+        """Take processes that have ended out of the kernel's tables, so that these never fill.
+
+        That costs reading all that live: it is done where many have ended since the last time.
+        """
+        ended = self._counters.ended()
+        if ended - self._collected >= _COLLECTED_AT_ONCE:
+            self._collected = ended
+            self._counters.collect()
 
     def alive(self) -> int:
         """Return how many listed processes live."""

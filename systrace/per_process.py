@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 from systrace import syscalls
@@ -23,6 +24,7 @@ SPACES: Final[Mapping[Space, tuple[Via, str]]] = {
 RETURNS_NOTHING: Final = frozenset({"rt_sigreturn", "sigreturn"})
 
 
+@cache
 def ending(status: int | None) -> Exit:
     """Read a wait status; None is of a process that lives."""
     if status is None:
@@ -91,6 +93,8 @@ def _served(tallies: Sequence[ProcessTally]) -> list[Counter[str]]:
 
     A fallback, a system call, is known to be the child's own: it is the parent's entry, then.
     """
+    if not any(process.rows or process.entries for process in tallies):
+        return [Counter()] * len(tallies)
     served = [Counter(process.entries) for process in tallies]
     last = {process.pid: index for index, process in enumerate(tallies)}
     for index, process in enumerate(tallies):

@@ -7,14 +7,19 @@ that ended since, and the rest is kept here.
 import ctypes
 import os
 import signal
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
 
 from systrace import bpf, time_namespace
 from systrace.layout import ProcessRecord, ProcessRowKey
 from systrace.layout import ProcessRow as KernelRow
 from systrace.probe import Programs
 from systrace.tally import Key, ProcessRow, ProcessTally
+
+_NOTHING: Final[Mapping[Any, Any]] = {}
 
 
 class Processes:
@@ -42,14 +47,16 @@ class Processes:
         The records are read first: a process that has an end then makes no more calls. ``keys``
         are asked for last, when every row that was met has one.
         """
-        records = [(key.value, record) for key, record in self._records.everything()]
-        done = {key for key, record in records if record.end_ns}
-        rows = self._read_rows(keys, done)
-        alive: dict[int, ProcessTally] = {}
-        for key, record in records:
-            (self._ended if key in done else alive)[key] = _tally(record, rows(key), self._ahead_ns)
+        records = [
+            _tally(key.value, record, self._ahead_ns) for key, record in self._records.everything()
+        ]
+        done = {key for key, process in records if process.end_ns}
+        if self._rows is not None:
+            rows = self._read_rows(self._rows, keys, done)
+            records = [(key, replace(process, rows=rows(key))) for key, process in records]
+        self._ended.update((key, process) for key, process in records if key in done)
         self._records.discard_all([ctypes.c_uint32(key) for key in done])
-        return alive
+        return {key: process for key, process in records if key not in done}
 
     def execs(self, key: int) -> int:
         """Return how often a process has executed a program; 0 if it is not listed any more."""
@@ -69,19 +76,20 @@ class Processes:
         records = (record for _, record in self._records.everything())
         return {record.pid: record.start_ns for record in records if not record.end_ns}
 
+    @staticmethod
     def _read_rows(
-        self, keys: Callable[[], Mapping[int, Key]], done: set[int]
+        kept: "bpf.Map[ProcessRowKey, KernelRow]",
+        keys: Callable[[], Mapping[int, Key]],
+        done: set[int],
     ) -> Callable[[int], Mapping[Key, ProcessRow]]:
         """Read what each process did; that of processes in ``done`` is deleted."""
-        if self._rows is None:
-            return lambda _process: {}
-        entries = list(self._rows.everything())
-        self._rows.discard_all([key for key, _ in entries if key.process in done])
+        entries = list(kept.everything())
+        kept.discard_all([key for key, _ in entries if key.process in done])
         names = keys()
         found: defaultdict[int, _Rows] = defaultdict(_Rows)
         for key, row in entries:
             found[key.process].add(names[key.row - 1], key.error, row)
-        return lambda process: found[process].rows() if process in found else {}
+        return lambda process: found[process].rows() if process in found else _NOTHING
 
 
 class _Rows:
@@ -109,16 +117,20 @@ class _Rows:
         }
 
 
-def _tally(record: ProcessRecord, rows: Mapping[Key, ProcessRow], ahead_ns: int) -> ProcessTally:
-    """Its times become those of our own CLOCK_MONOTONIC, which is ahead of the kernel's."""
-    return ProcessTally(
+def _tally(key: int, record: ProcessRecord, ahead_ns: int) -> tuple[int, ProcessTally]:
+    """Take over a record, all but its rows; there may be 10,000, with few names between them.
+
+    Its times become those of our own CLOCK_MONOTONIC, which is ahead of the kernel's.
+    """
+    return key, ProcessTally(
         pid=record.pid,
         ppid=record.ppid,
-        comm=record.comm.decode("utf-8", "surrogateescape"),
+        comm=sys.intern(record.comm.decode("utf-8", "surrogateescape")),
         start_ns=record.start_ns + ahead_ns,
         end_ns=record.end_ns and record.end_ns + ahead_ns,
         pid_in_namespace=record.pid_in_namespace,
         status=record.exit_code,
         shares_memory=bool(record.shares_memory),
-        rows=rows,
+        rows=_NOTHING,
+        entries=_NOTHING,
     )

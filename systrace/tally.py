@@ -195,12 +195,14 @@ def with_entries(
     processes: Sequence[ProcessTally], own: Iterable[OwnEntries]
 ) -> tuple[ProcessTally, ...]:
     """Give each process its vDSO entries: a pid is that of its latest process before then."""
-    starts: dict[int, list[tuple[int, int]]] = {}
+    own = tuple(own)
+    starts: dict[int, list[tuple[int, int]]] = {entries.pid: [] for entries in own}
     for index, process in enumerate(processes):
-        starts.setdefault(process.pid, []).append((process.start_ns, index))
+        if process.pid in starts:
+            starts[process.pid].append((process.start_ns, index))
     found: dict[int, dict[str, int]] = {}
     for entries in own:
-        earlier = [pair for pair in starts.get(entries.pid, ()) if pair[0] <= entries.since_ns]
+        earlier = [pair for pair in starts[entries.pid] if pair[0] <= entries.since_ns]
         if earlier:
             _, index = max(earlier)
             found[index] = add(found.get(index, {}), entries.entries)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from systrace import again, assemble
 from systrace.again import Rerun
@@ -18,6 +18,8 @@ from systrace.report import Exit, Report
 from systrace.tally import Tally, with_entries
 from systrace.vdso.count import VdsoCount
 from systrace.vdso.notes import programs
+
+_COLLECTION_S: Final = 0.5  # the kernel's table of processes takes longer to fill
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +84,15 @@ class Watch:
         """
         interval = Ticks(when.interval_s, self.facts.started_ns)
         progress = Ticks(when.progress_s, self.facts.started_ns)
+        collection = Ticks(_COLLECTION_S, self.facts.started_ns)
         before: Tally | None = None
         busy = True
         while not self._target.over:
-            due_ns = min(interval.due_ns, progress.due_ns)
+            due_ns = min(interval.due_ns, progress.due_ns, collection.due_ns)
             number = next_signal(0 if busy else due_ns)
             busy = self._target.step(due_ns)
+            if collection.passed():
+                self._counting.collect()
             if number == signal.SIGUSR1:
                 yield Snapshot("asked", self._report(self._drain()))
             if not self._target.over and interval.passed():

@@ -1,6 +1,7 @@
 """The report as JSON; ``report.schema.json`` says what is in it, ``systrace.saved`` reads it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 from systrace import __version__
@@ -18,7 +19,10 @@ def render(report: Report, _table: TableOptions | None = None) -> str:
     Text from outside is escaped: control characters, and bytes that are no UTF-8 as ``\udc80``
     to ``\udcff``, which is how ``os.fsdecode`` hands them over and ``os.fsencode`` takes them.
     """
-    return written(to_document(report))
+    document = to_document(replace(report, processes=()))
+    # one by one: there may be 10,000
+    document["processes"] = map(_process, report.processes)
+    return written(document)
 
 
 def written(document: dict[str, Any]) -> str:
@@ -169,7 +173,7 @@ def _written(value: Any, indent: str) -> str:
     if isinstance(value, dict):
         brackets = "{}"
         parts = [f"{json.dumps(key)}: {_written(part, deeper)}" for key, part in value.items()]
-    elif isinstance(value, list):
+    elif isinstance(value, list | map):
         brackets = "[]"
         parts = [_written(part, deeper) for part in value]
     else:

@@ -71,6 +71,7 @@ def test_what_run_cannot_do_without_is_one_bad_finding_and_ends_the_examination(
 
 
 LIMITED = {
+    "privilege": without(rights=replace(RIGHTS, uid=1000, lacking={"CAP_X": "no trampolines"})),
     "seccomp": without(rights=replace(RIGHTS, seccomp="2")),
     "kernel": without(kernel=replace(KERNEL, release="5.14.21-generic")),
     "raw_tracepoints": without(
@@ -92,6 +93,13 @@ def test_what_run_can_do_without_is_one_limited_finding_and_leaves_run_exact(sub
     assert [finding.subject for finding in found(diagnosis, "limited")] == [subject]
     assert found(diagnosis, "bad", "unknown") == []
     assert diagnosis.exact
+
+
+def test_who_may_keep_nothing_is_told_so() -> None:
+    diagnosis = examine.judge(without(kept=replace(KEPT, root=False)), exact)
+    (finding,) = found(diagnosis, "limited")
+    assert finding.subject == "cache"
+    assert "root alone" in finding.says
 
 
 @pytest.mark.parametrize("facts", [*BAD.values(), *LIMITED.values()])

@@ -173,6 +173,17 @@ def test_without_a_python_beside_it_the_systems_own_is_taken(place: Path) -> Non
         assert done.stderr.startswith("systrace: no python3 beside ")
 
 
+def test_a_python_beside_it_that_cannot_be_reached_is_not_replaced(place: Path) -> None:
+    (place / "python3").unlink()
+    (place / "python3").symlink_to("/nonexistent/python3")
+    done = subprocess.run([place / "systrace"], capture_output=True, text=True, check=False)
+    assert done.returncode == 125
+    assert done.stdout == ""
+    said = done.stderr.splitlines()
+    assert len(said) == 2
+    assert f"cannot execute {place}/python3" in said[0]
+
+
 def test_neither_pythonpath_nor_the_current_directory_is_trusted(
     place: Path, tmp_path: Path
 ) -> None:

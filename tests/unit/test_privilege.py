@@ -58,6 +58,35 @@ def test_whoever_may_not_gets_the_whole_command_to_paste(monkeypatch: pytest.Mon
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        (PERFMON | PTRACE | RESTORE, "lacks CAP_BPF, to load eBPF programs; give it that"),
+        (BPF | PTRACE | RESTORE, "lacks CAP_PERFMON, to let eBPF programs read"),
+        (BPF | PERFMON | RESTORE, "lacks CAP_SYS_PTRACE, to hold a program"),
+        (BPF | PERFMON | PTRACE, "lacks CAP_CHECKPOINT_RESTORE, to open the counters"),
+        (BPF | PTRACE, "lacks CAP_PERFMON, CAP_CHECKPOINT_RESTORE; give it these"),
+        (1 << 10, "needs root"),
+    ],
+)
+def test_whoever_has_some_is_told_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, held: int, said: str
+) -> None:
+    monkeypatch.setattr(privilege, "effective", lambda: held)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(PrivilegeError) as caught:
+        privilege.require(["run", "ls"])
+    first, pasted = str(caught.value).splitlines()
+    assert first.startswith(said)
+    assert pasted.endswith("run ls")
+
+
+def test_what_a_few_things_take_is_known_by_its_name() -> None:
+    assert list(privilege.lacking(0)) == ["CAP_DAC_OVERRIDE", "CAP_SYS_ADMIN"]
+    assert list(privilege.lacking(ADMIN)) == ["CAP_DAC_OVERRIDE"]
+    assert privilege.lacking(~0) == {}
+
+
 def test_root_without_capabilities_is_told_about_its_container(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
