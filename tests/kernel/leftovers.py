@@ -10,7 +10,7 @@ from pathlib import Path
 from systrace.vdso import image, kept, x86_64
 
 from .attaching import vdso_bytes
-from .bpf_objects import bpf_objects
+from .bpf_objects import bpf_objects, open_objects
 from .tracing import HANGS_S
 
 _MARK = "SYSTRACE_TEST_MARK"
@@ -21,13 +21,13 @@ _AGAIN_S = 0.02
 
 
 def await_gone(before: set[tuple[str, int]]) -> None:
-    """No program, map or link is there that was not.
+    """No program, map or link is there that was not, and that nobody alive has open.
 
-    The kernel frees them when it gets round to it; others' objects go when others end. A perf
-    event holds its program: where no program is left, there is no such event.
+    The kernel frees them when it gets round to it. A perf event holds its program: where no
+    program is left, there is no such event.
     """
     deadline = time.monotonic() + HANGS_S
-    while left := bpf_objects() - before:
+    while left := bpf_objects() - before - open_objects():
         assert time.monotonic() < deadline, left
         time.sleep(0.01)
 
