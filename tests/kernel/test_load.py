@@ -32,9 +32,9 @@ FORKING = {
 }  # fmt: skip
 SHARING = {**FORKING, "vfork": 40, "clone": 20, "daemon": 5, "timer": 20}
 
-# What Python holds comes and goes; each process that has ended is listed, with -P with its calls.
-SLACK_KB = 4_096
-PROCESS_KB = 2
+# What is read at once comes and goes; each process that has ended is kept, with -P with its calls.
+SLACK_KB = 12_288
+PROCESS_KB = 4
 
 
 def stress(operations: dict[str, int]) -> str:
@@ -103,6 +103,9 @@ def worked(trace: Tracer, output: Path, mode: str, operations: dict[str, int]) -
     before = load.of_nothing()
     with started(*load.argv("/bin/sh", "-c", stress(operations))) as live:
         held = rounds(live)
+        live.end_input()
+        live.process.stdin = None
+        live.process.wait(HANGS_S * (1 + MINUTES))  # 50,000 processes make a long report
         traced = live.end(trace)
     lacking = load.difference(traced) - before
     totals, programs = traced.totals, len(held)
