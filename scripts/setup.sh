@@ -38,6 +38,7 @@ need gcc command -v gcc
 need libc6-dev installed libc6-dev
 need musl-tools command -v musl-gcc
 need strace command -v strace
+need gdb command -v gdb
 need stress-ng command -v stress-ng
 if [ "$(dpkg --print-architecture)" = amd64 ]; then
     need gcc-multilib installed gcc-multilib # the tests call int 0x80 from 32-bit programs

@@ -79,29 +79,33 @@ def test_systrace_reads_the_time_of_day_once_however_long_it_traces(tmp_path: Pa
 
 
 @pytest.fixture
-def cpu() -> Iterator[Path]:
-    """The switch of a CPU that can go off-line."""
+def cpu() -> Iterator[Path | None]:
+    """The switch of a CPU that is off-line; None on a machine where none can be.
+
+    The counts have to be exact there, too.
+    """
     switch = max(CPUS.glob("cpu[0-9]*/online"), default=None)
     try:
-        if switch is None:
-            pytest.skip("no CPU of this machine has a switch")
-        switch.write_text("0")
-    except OSError as error:
-        pytest.skip(f"no CPU of this machine can go off-line: {error}")
+        if switch is not None:
+            switch.write_text("0")
+    except OSError:
+        switch = None
     try:
         yield switch
     finally:
-        switch.write_text("1")
+        if switch is not None:
+            switch.write_text("1")
 
 
-def flip(cpu: Path) -> None:
-    cpu.write_text("01"[cpu.read_text() == "0\n"])
+def flip(cpu: Path | None) -> None:
+    if cpu is not None:
+        cpu.write_text("01"[cpu.read_text() == "0\n"])
 
 
 @pytest.mark.exact
 @pytest.mark.parametrize(("mode", "rounds"), [("patch", 3), ("breakpoint", 1)])
 def test_attached_counts_are_exact_while_a_cpu_comes_and_goes(
-    trace: Tracer, target: Live, cpu: Path, mode: str, rounds: int
+    trace: Tracer, target: Live, cpu: Path | None, mode: str, rounds: int
 ) -> None:
     with attached(trace, target.process.pid, options=("--vdso", mode)) as systrace:
         for _ in range(rounds):
@@ -114,7 +118,7 @@ def test_attached_counts_are_exact_while_a_cpu_comes_and_goes(
 
 @pytest.mark.exact
 def test_a_run_that_begins_without_a_cpu_is_exact_when_that_comes_and_goes(
-    trace: Tracer, cpu: Path
+    trace: Tracer, cpu: Path | None
 ) -> None:
     calls = 200_003
     argv = trace.argv(example("threads"), str(calls))

@@ -32,7 +32,7 @@ FORKING = {
 }  # fmt: skip
 SHARING = {**FORKING, "vfork": 40, "clone": 20, "daemon": 5, "timer": 20}
 
-# What is read at once comes and goes; each process that ended is listed, with -P with its calls.
+# What is read at once comes and goes; each process that ended is kept, with -P with its calls.
 SLACK_KB = 12_288
 PROCESS_KB = 4
 
