@@ -1,7 +1,7 @@
 """systrace with small tables: ``python -I small.py COPY NAME=VALUE... -- ARGUMENTS``.
 
 COPY is a directory for the probes' sources, in which the NAMEs of shared.h have these VALUEs;
-NAMEs that begin with _ are those of systrace/counting.py.
+others are those of systrace/counting.py.
 """
 
 import re
@@ -18,9 +18,7 @@ def shrink(copy: Path, definitions: list[str]) -> None:
     shared = copy / "shared.h"
     for definition in definitions:
         name, _, value = definition.partition("=")
-        if name.startswith("_"):
-            if not hasattr(counting, name):
-                raise AttributeError(name)
+        if hasattr(counting, name):
             setattr(counting, name, int(value))
         else:
             text, found = re.subn(rf"(#define {name}) \d+", rf"\1 {value}", shared.read_text())

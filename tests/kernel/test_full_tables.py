@@ -121,7 +121,7 @@ COMMAND = ("/usr/bin/python3", "-S", "-c", FORKS)
 
 
 def test_processes_that_find_no_place_are_counted_and_told_by_their_number(trace: Tracer) -> None:
-    report = run(trace, "_MOST_PROCESSES=7", command=COMMAND)
+    report = run(trace, "MOST_PROCESSES=7", command=COMMAND)
     lost = told(report, "processes are counted, and not listed")
     assert lost > 0
     assert len(report["processes"]) + lost == 54
@@ -134,7 +134,7 @@ def test_processes_that_find_no_place_are_counted_and_told_by_their_number(trace
 def test_calls_that_find_no_place_by_process_are_counted_and_told_by_their_number(
     trace: Tracer,
 ) -> None:
-    sizes = ("_MOST_PROCESSES=61", "_ROWS_A_PROCESS=1")
+    sizes = ("MOST_PROCESSES=61", "_ROWS_A_PROCESS=1")
     report = run(trace, *sizes, command=COMMAND, options="-P")
     lost = told(report, "calls are counted, and not shown by process")
     shown = sum(

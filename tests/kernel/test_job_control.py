@@ -9,7 +9,11 @@ from .tracing import SYSTRACE, Tracer
 
 CTRL_C, CTRL_Z = "\x03", "\x1a"
 HANDLES = """
-import os, signal
+import os, select, signal
+# a signal that comes just before a read would wait for its end
+woken, wake = os.pipe()
+os.set_blocking(wake, False)
+signal.set_wakeup_fd(wake)
 def handle(number, frame):
     print("handled", flush=True)
     signal.signal(signal.SIGTSTP, signal.SIG_DFL)
@@ -19,7 +23,14 @@ def handle(number, frame):
 signal.signal(signal.SIGTSTP, handle)
 print("ready", flush=True)
 while True:
-    print("got", input(), flush=True)
+    ready, _, _ = select.select([0, woken], [], [])
+    if woken in ready:
+        os.read(woken, 64)
+    if 0 in ready:
+        line = os.read(0, 64).decode().strip()
+        if not line:
+            break
+        print("got", line, flush=True)
 """
 DEFAULT = "echo ready; while read line; do echo got $line; done"
 
