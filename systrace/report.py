@@ -154,14 +154,18 @@ class Overhead:
     """What tracing cost, estimated from what it was measured to add to a call on this machine.
 
     ``syscall_ns`` and ``vdso_ns`` are added to each call (None: not measured, and none was made),
-    ``added_ns`` to the whole run, summed over threads. ``slowdown`` is how many times as long the
-    run took as without; None where the estimate leaves nothing of it.
+    ``held_ns`` is for how long programs were held to be prepared, ``added_ns`` all of it, summed
+    over threads. ``slowdown_least`` and ``slowdown_most`` are how many times as long the run took
+    as without, were that spread over the CPUs or one after another; None where the estimate leaves
+    nothing of the run.
     """
 
     syscall_ns: float | None
     vdso_ns: float | None
+    held_ns: int
     added_ns: int
-    slowdown: float | None
+    slowdown_least: float | None
+    slowdown_most: float | None
 
 
 @dataclass(frozen=True, slots=True)

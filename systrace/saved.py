@@ -180,8 +180,10 @@ def _overhead(row: Fields) -> Overhead:
     return Overhead(
         syscall_ns=row.real("syscall_ns") if row.has("syscall_ns") else None,
         vdso_ns=row.real("vdso_ns") if row.has("vdso_ns") else None,
+        held_ns=row.number("held_ns"),
         added_ns=row.number("added_ns"),
-        slowdown=row.real("slowdown") if row.has("slowdown") else None,
+        slowdown_least=row.real("slowdown_least") if row.has("slowdown_least") else None,
+        slowdown_most=row.real("slowdown_most") if row.has("slowdown_most") else None,
     )
 
 

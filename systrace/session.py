@@ -80,7 +80,7 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         tree.release()
         final = watch.final()
         if options.snapshots.costs:
-            final = costed(final, counting, build, vdso)
+            final = costed(final, counting, build, vdso, tree.held_ns)
         _discard_signals(heard)
     yield replace(final, stopped_by=min(heard & _FORWARDED, default=0))
 

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from systrace import privilege, selection
 from systrace.errors import SystraceError, TargetTimeoutError, UsageError
@@ -35,7 +35,7 @@ def run(  # noqa: PLR0913  each is an option of the command line or of subproces
     vdso: VdsoMode = "auto",
     without_vdso: bool = False,
     counts_only: bool = False,
-    follow: bool = True,
+    follow: bool | Literal["signal"] = True,
     per_process: bool = False,
     wait_all: bool = False,
     user: str | None = None,
@@ -62,6 +62,8 @@ def run(  # noqa: PLR0913  each is an option of the command line or of subproces
         raise UsageError("run has nobody who reads or writes a PIPE; give it a file")
     if vdso not in VDSO_MODES:
         raise UsageError(f"vdso is one of {', '.join(VDSO_MODES)}, not {vdso!r}")
+    if follow not in (True, False, "signal"):
+        raise UsageError(f"follow is True, False or 'signal', not {follow!r}")
     expressions = (expr,) if isinstance(expr, str) else tuple(expr)
     # Here, for the environment that is handed on may not say who called sudo.
     identity = users.resolve(user)
@@ -72,7 +74,8 @@ def run(  # noqa: PLR0913  each is an option of the command line or of subproces
             vdso=vdso,
             counts_only=counts_only,
             selection=selection.parse(expressions) if expressions else None,
-            follow=follow,
+            follow=bool(follow),
+            by_signal=follow == "signal",
             without_vdso=without_vdso,
             per_process=per_process,
         ),

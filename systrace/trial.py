@@ -22,9 +22,14 @@ from systrace.watch import Snapshot
 _FILES: Final = ("trial.py", "trial_x86_64.py")
 
 
-def costed(snapshot: Snapshot, counting: Counting, build: Build, vdso: VdsoCount) -> Snapshot:
-    """Add to the last report what tracing cost, as far as that can be told."""
-    costs = Costs(added_ns(counting, build), vdso.added_ns())
+def costed(
+    snapshot: Snapshot, counting: Counting, build: Build, vdso: VdsoCount, held_ns: int = 0
+) -> Snapshot:
+    """Add to the last report what tracing cost, as far as that can be told.
+
+    ``held_ns`` is for how long programs were held.
+    """
+    costs = Costs(added_ns(counting, build), vdso.added_ns(), held_ns)
     overhead = estimate(snapshot.report, costs)
     return replace(snapshot, report=replace(snapshot.report, overhead=overhead))
 

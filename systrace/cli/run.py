@@ -26,7 +26,8 @@ not found.
 
 _BY_SIGNAL = (
     " --follow=signal does so without ptrace, for debuggers and LeakSanitizer among the children: "
-    "each stops for a moment when it execs, and its parent may see that (SIGCHLD, EINTR)."
+    "each stops for a moment when it execs, and its parent sees that (SIGCHLD, EINTR); sudo, su "
+    "and script stop with it, for good."
 )
 
 

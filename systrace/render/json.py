@@ -78,8 +78,10 @@ def to_document(report: Report) -> dict[str, Any]:
         document["overhead"] = {
             "syscall_ns": _rounded(report.overhead.syscall_ns, 1),
             "vdso_ns": _rounded(report.overhead.vdso_ns, 1),
+            "held_ns": report.overhead.held_ns,
             "added_ns": report.overhead.added_ns,
-            "slowdown": _rounded(report.overhead.slowdown, 4),
+            "slowdown_least": _rounded(report.overhead.slowdown_least, 4),
+            "slowdown_most": _rounded(report.overhead.slowdown_most, 4),
         }
     return document
 

@@ -28,6 +28,16 @@ _HIGH_RESOLUTION = frozenset(
 )
 _CPU_TIME = frozenset({"CLOCK_PROCESS_CPUTIME_ID", "CLOCK_THREAD_CPUTIME_ID"})
 
+# by how vDSO calls were counted
+_NONE_STAYED = {
+    "off": "vDSO calls were not counted (--vdso off)",
+    "none": "the target has no vDSO",
+    "removed": "the vDSO was taken away (--without-vdso)",
+    "uncounted": "vDSO calls were not counted",
+}
+
+_STARTS = frozenset({"execve", "execveat"})
+
 _ERROR_LINES = 3
 _NAMED = 4
 
@@ -51,7 +61,7 @@ def facts(report: Report) -> str:
     """Say how it ended, how long it took, how many ran, and how many calls were lost."""
     text = ", ".join(
         (
-            ended(report.exit),
+            _outcome(report),
             units.duration(report.elapsed_ns),
             plural(report.process_count, "process", "processes"),
             plural(report.thread_count, "thread"),
@@ -69,6 +79,14 @@ def subject(report: Report) -> str:
     named = [f"{process.comm} ({process.pid})" for process in report.processes[:_NAMED]]
     more = len(report.processes) - len(named)
     return printable(", ".join(named)) + (f" and {more} more" if more else "") or "attached"
+
+
+def _outcome(report: Report) -> str:
+    """Nobody but their parents knows how processes ended that were attached to."""
+    unknown = report.exit.code is None and report.exit.signal is None
+    if unknown and report.processes and all(one.ended_ns for one in report.processes):
+        return "ended"
+    return ended(report.exit)
 
 
 def ended(how: Exit) -> str:
@@ -89,16 +107,12 @@ def part(report: Report) -> str:
 def verdict(report: Report) -> str:
     """Say how many calls stayed in ring 3 and how many did not; never 0 for what nobody counted."""
     stayed, entered = report.ring_calls("3"), report.ring_calls("3->0")
-    if not stayed and report.probes.vdso == "off":
-        return f"{_calls(entered)} entered ring 0; vDSO calls were not counted (--vdso off)."
-    if not stayed and report.probes.vdso == "none":
-        return f"{_calls(entered)} entered ring 0; the target has no vDSO."
-    if not stayed and report.probes.vdso == "removed":
-        return f"{_calls(entered)} entered ring 0; the vDSO was taken away (--without-vdso)."
-    if not stayed and report.probes.vdso == "uncounted":
-        return f"{_calls(entered)} entered ring 0; vDSO calls were not counted."
+    if not stayed and (reason := _NONE_STAYED.get(report.probes.vdso)):
+        return f"{_calls(entered)} entered ring 0; {reason}."
     if not stayed and not entered:
         return "No call was counted."
+    if not stayed and "vdso" in report.incomplete:
+        return f"{_calls(entered)} entered ring 0; not all vDSO calls were counted."
     return f"{_calls(stayed)} stayed in ring 3; {_none_or(entered)} entered ring 0."
 
 
@@ -173,12 +187,26 @@ def overhead(report: Report) -> str:
         for ns, kind in ((cost.syscall_ns, "system"), (cost.vdso_ns, "vDSO"))
         if ns is not None
     ]
-    total = f"about {units.duration(cost.added_ns)} to this run, summed over threads"
-    each = f"Tracing adds {' and '.join(adds)} here, {total}" if adds else f"Tracing added {total}"
-    if cost.slowdown is None:
-        return f"{each}: more than it took."
-    longer = 100 * (cost.slowdown - 1)
-    return f"{each}: it took about {longer:,.{longer < 10:d}f} % longer than without."
+    each = f"Tracing adds {' and '.join(adds)} here" if adds else "Tracing adds to each call"
+    if cost.held_ns:
+        each += f", and held programs at their start for {units.duration(cost.held_ns)}"
+    each += f": about {units.duration(cost.added_ns)} to this run, summed over threads"
+    if report.selected:
+        each += ", and more for calls that -e left out"
+    if cost.slowdown_least is None:
+        return f"{each}; that is more than it took."
+    least = _percent(cost.slowdown_least)
+    if cost.slowdown_most is None:
+        return f"{each}; it took at least {least} % longer than without."
+    most = _percent(cost.slowdown_most)
+    return (
+        f"{each}; it took {least if least == most else f'{least} to {most}'} % longer than without."
+    )
+
+
+def _percent(slowdown: float) -> str:
+    longer = 100 * (slowdown - 1)
+    return f"{longer:,.{longer < 10:d}f}"
 
 
 def _fallbacks(call: Call, report: Report) -> Iterator[str]:
@@ -249,6 +277,9 @@ def _times(report: Report) -> str:
     if not estimated:
         return ""
     text = "Times are wall clock, waiting included, summed over threads"
+    started = sum(call.count for call in report.calls if call.name in _STARTS)
+    if report.command and started > 1 and report.probes.vdso not in _NONE_STAYED:
+        text += "; where a program is started, with systrace's preparing of it"
     return text + ("; ~ is estimated." if True in estimated else ".")
 
 

@@ -22,6 +22,7 @@ class Alone:
         self.status: int | None = None
         self.stopped_by = 0
         self.images = 0
+        self.held_ns = 0
         self.redone: Counter[Rerun] = Counter()
 
     @property

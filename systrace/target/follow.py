@@ -65,6 +65,7 @@ class Tree:
         self.status: int | None = None
         self.stopped_by = 0
         self.images = 0
+        self.held_ns = 0  # all in all, programs that were started
         self.redone: Counter[Rerun] = Counter()
 
     @property
@@ -199,6 +200,7 @@ class Tree:
             del self._processes[tid]
         self._processes[pid] = pid
         self._redo.pop(pid, None)
+        began_ns = time.monotonic_ns()
         ptrace.to_syscall(pid)
         pending = 0
         while True:
@@ -210,6 +212,7 @@ class Tree:
             pending = os.WSTOPSIG(status)
             ptrace.to_syscall(pid)
         self._prepare(pid, pending)
+        self.held_ns += time.monotonic_ns() - began_ns
 
     def _prepare(self, pid: int, pending: int = 0) -> None:
         self.images += 1

@@ -144,6 +144,7 @@ class Signalled(Alone):
         return False
 
     def _see_to(self, hold: Hold) -> None:
+        began_ns = time.monotonic_ns()
         tid, why = int(hold.tid), HoldReason(hold.why)
         pid = tid if why == HoldReason.EXEC else tgid_of(tid)
         if why == HoldReason.MOVE:
@@ -155,6 +156,7 @@ class Signalled(Alone):
             self._see_to_new(hold, pid, tid, why)
         if pid == self._first:
             self.stopped_by = 0  # that was we
+        self.held_ns += time.monotonic_ns() - began_ns
 
     def _see_to_new(self, hold: Hold, pid: int | None, tid: int, why: HoldReason) -> None:
         if why == HoldReason.EXEC:

@@ -56,6 +56,7 @@ class VdsoCount:
         self._no_breakpoints: str | None = None
         self._first: int | None = None
         self._notes = Notes()
+        self._out_of_reach: set[int] = set()
         self._calibration: Calibration | None = None
         self._uprobes: UprobeCounters | None = None
         self._uprobed: CounterPages | None = None
@@ -260,7 +261,9 @@ class VdsoCount:
             secret = self.secret if may_call else None
             pages, pending = moved.follow(tid, self._plan, counters, vdso, secret)
         except UnpatchableError as error:
-            self._notes.uncounted[_MOVED.format(error)] += 1
+            if pid not in self._out_of_reach:  # it may move it again and again
+                self._out_of_reach.add(pid)
+                self._notes.uncounted[_MOVED.format(error)] += 1
             return 0
         if pages is not counters.pages:
             self._images.replace(pid, pages, self._uprobed)

@@ -55,6 +55,13 @@ def test_options_are_those_of_the_command_line(tmp_path: Path) -> None:
     assert report.count("exit_group") == sum(bool(process.calls) for process in report.processes)
 
 
+def test_it_follows_by_signals_where_that_is_asked_for() -> None:
+    command = ["sh", "-c", f"{example('vdso_all')}; exit"]
+    report = systrace.run(command, follow="signal", stdout=subprocess.DEVNULL, timeout=HANGS_S)
+    assert report.count("clock_gettime", ring="3") == 10_007
+    assert report.warnings == ()
+
+
 def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = f"trap '' TERM INT USR1; echo $$ >>{pids}; sleep 600 & echo $! >>{pids}; wait"

@@ -210,7 +210,9 @@ _OVERHEADS = st.builds(
     syscall_ns=st.none() | _TENTHS,
     vdso_ns=st.none() | _TENTHS,
     added_ns=_NS,
-    slowdown=st.none() | st.integers(10_000, 10**9).map(lambda parts: parts / 10_000),
+    held_ns=st.integers(0, 2**53),
+    slowdown_least=st.none() | st.integers(10_000, 10**9).map(lambda parts: parts / 10_000),
+    slowdown_most=st.none() | st.integers(10_000, 10**9).map(lambda parts: parts / 10_000),
 )
 
 REPORTS = st.builds(

@@ -357,3 +357,29 @@ def test_an_empty_report_is_still_a_table(goapp: Report) -> None:
     text = table(with_calls(goapp))
     assert re.search(r"^entered ring 0 +0 +0$", text, re.MULTILINE)
     assert text.endswith("\nNo call was counted.\n")
+
+
+def test_no_vdso_call_is_no_0_where_some_were_not_counted(goapp: Report) -> None:
+    report = replace(with_calls(goapp, read(155)), incomplete=("vdso",))
+    assert table(report).splitlines()[-1] == (
+        "155 calls entered ring 0; not all vDSO calls were counted."
+    )
+    assert "No call stayed" not in table(report)
+
+
+def test_processes_that_were_attached_to_and_have_ended_are_not_running(goapp: Report) -> None:
+    one, other = (Process(pid, 1, "sleep", ended_ns=5) for pid in (3, 4))
+    ended = replace(goapp, command=(), processes=(one, other), exit=Exit())
+    assert table(ended).startswith("sleep (3), sleep (4):\nended, ")
+    assert table(replace(ended, processes=(one, replace(other, ended_ns=None)))).startswith(
+        "sleep (3), sleep (4):\nstill running, "
+    )
+
+
+def test_times_say_that_systrace_prepares_what_is_started(goapp: Report) -> None:
+    times = next(one.times for one in goapp.calls if one.times and not one.times.estimated)
+    timed = replace(read(7), times=times)
+    execve = replace(timed, name="execve", count=2)
+    said = "where a program is started, with systrace's preparing of it"
+    assert said in " ".join(table(with_calls(goapp, timed, execve)).split())
+    assert said not in " ".join(table(with_calls(goapp, timed, replace(execve, count=1))).split())
