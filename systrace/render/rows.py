@@ -100,7 +100,9 @@ def ring_total(report: Report, ring: Ring) -> dict[str, str]:
 
 def is_uncounted(report: Report, ring: Ring) -> bool:
     """Whether a ring's count of 0 is no count at all."""
-    return ring == "3" and not report.ring_calls(ring) and report.probes.vdso in UNCOUNTED
+    if ring != "3" or report.ring_calls(ring):
+        return False
+    return report.probes.vdso in UNCOUNTED or "vdso" in report.incomplete
 
 
 def notes(
