@@ -110,11 +110,13 @@ def test_the_table_says_what_it_does_not_know(goapp: Report) -> None:
         "Tracing adds 200 ns to a system call here: about 70.0 ms to this run, summed over "
         "threads; that is more than it took."
     )
-    held = Overhead(200.0, None, 9_000_000, 10_000_000, 1.5, None)
+    held = Overhead(200.0, None, 9_000_000, 10_000_000, 1.5, 2.5)
     assert said(goapp, held) == (
         "Tracing adds 200 ns to a system call here, and held programs at their start for 9.00 ms: "
         "about 10.0 ms to this run, summed over threads; it took at least 50 % longer than without."
     )
+    alone = said(goapp, Overhead(200.0, None, 0, 40_000_000, 1.5, None))
+    assert alone.endswith("it took at least 50 % longer than without.")
     tiny = said(goapp, Overhead(200.0, None, 0, 7, 2.5, 25.5))
     assert tiny.endswith("it took 150 to 2,450 % longer than without.")
 
