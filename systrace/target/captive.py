@@ -10,6 +10,7 @@ import errno
 import os
 import signal
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
@@ -65,6 +66,16 @@ class Captive:
             if is_our_stop(tid, number):
                 break
             ptrace.cont(tid, number)  # no further than to the stop that we asked for
+
+    def see_to(self, work: Callable[[], int]) -> None:
+        """Do what it was held for, which returns a signal to hand it, and let it go.
+
+        Raises TargetDiedError, or ProcessLookupError if somebody else has waited for its end.
+        """
+        try:
+            self.let_go(work())
+        except (ProcessLookupError, FileNotFoundError):
+            self.bury()
 
     def bury(self) -> NoReturn:
         """Wait for the end of one that SIGKILL took out of our hands; raises TargetDiedError.

@@ -3,11 +3,15 @@
 import os
 import signal
 from contextlib import suppress
+from functools import partial
+from typing import Final
 
 from systrace.layout import Hold
 from systrace.target.captive import Captive
 from systrace.target.images import Moved, moved
 from systrace.target.status import tgid_of
+
+LAST_S: Final = 0.001  # a probe may be at work when no more threads are to be held
 
 
 def see_to(images: Moved, hold: Hold, *, may_call: bool) -> None:
@@ -25,13 +29,17 @@ def see_to(images: Moved, hold: Hold, *, may_call: bool) -> None:
         captive = None  # somebody else traces it by now
     except ProcessLookupError:
         return
-    with suppress(ProcessLookupError, FileNotFoundError):
-        if captive is not None and may_call:
-            captive.let_go(moved(images, pid, tid, Captive.OPTIONS))
-            return
+
+    def tell() -> int:
         with suppress(OSError):
             images.moved(pid, tid, may_call=False)
+        return 0
+
+    with suppress(ProcessLookupError):
         if captive is not None:
-            captive.let_go()
-        elif hold.held:
+            calls = partial(moved, images, pid, tid, Captive.OPTIONS)
+            captive.see_to(calls if may_call else tell)
+            return
+        tell()
+        if hold.held:
             os.kill(pid, signal.SIGCONT)

@@ -10,6 +10,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final, Protocol
 
 from systrace import ptrace
@@ -25,7 +26,6 @@ from systrace.target.waker import Waker
 
 _TRACED: Final = "another program traces it"
 _WOKEN: Final = "it was continued before systrace had seen to it"
-_LAST_S: Final = 0.001
 _CLONES: Final = (56, 57, 58, 435)  # clone, fork, vfork, clone3
 _ZERO_AT_START: Final = (
     *("rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp"),
@@ -169,7 +169,7 @@ class Signalled(Alone):
         captive = self._capture(hold, pid, why)
         if captive is not None:
             try:
-                self._handle_and_let_go(captive, pid, why)
+                captive.see_to(partial(self._handle, captive, pid, why))
             except TargetDiedError as died:
                 self._died(tid, died)
             except ProcessLookupError:
@@ -212,17 +212,13 @@ class Signalled(Alone):
         if tid == self._first:
             self.status = died.status
 
-    def _handle_and_let_go(self, captive: Captive, pid: int, why: HoldReason) -> None:
-        """Raises TargetDiedError, or ProcessLookupError if somebody else has waited for its end."""
-        try:
-            pending = self._handle(captive, pid, why)
-            self._hold()  # before it can fork
-            captive.let_go(pending)
-        except (ProcessLookupError, FileNotFoundError):
-            captive.bury()
-
     def _handle(self, captive: Captive, pid: int, why: HoldReason) -> int:
         """Do what it was held for; returns a signal for it."""
+        pending = self._prepare(captive, pid, why)
+        self._hold()  # before it can fork
+        return pending
+
+    def _prepare(self, captive: Captive, pid: int, why: HoldReason) -> int:
         if not _has_just_begun(ptrace.get_registers(captive.tid), why):
             self._unheld(captive.tid, why, _WOKEN)
             return 0
@@ -241,7 +237,7 @@ class Signalled(Alone):
     def release(self) -> None:
         """See to what is held still, once the probes are gone."""
         self.step(float("inf"))
-        time.sleep(_LAST_S)  # a probe may have been at work when it was detached
+        time.sleep(mover.LAST_S)
         self.step(float("inf"))
 
 

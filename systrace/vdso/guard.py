@@ -40,9 +40,9 @@ class Guard:
         patched: Patched = self._ask("patch", process)
         return patched
 
-    def moved(self, pid: int, vdso: int, block: int) -> None:
+    def moved(self, vdso: int, block: int, inode: int) -> None:
         """As LivePatcher; raises UnpatchableError."""
-        self._ask("moved", pid, vdso, block)
+        self._ask("moved", vdso, block, inode)
 
     def let_go(self) -> list[str]:
         """As LivePatcher, and end the guard."""

@@ -8,13 +8,11 @@ import time
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final
 
 from systrace.tally import Entries, OwnEntries
 from systrace.target.stop import same_memory
-from systrace.vdso.patch import CounterPages
-from systrace.vdso.x86_64 import COUNTER_BYTES
+from systrace.vdso.patch import CounterPages, counters_inode
 
 _MOST: Final = 256  # open sets, before it is asked which are in use
 
@@ -34,12 +32,7 @@ class CounterSet:
 
     def counts(self, pid: int) -> bool:
         """Whether a process has this very memory, where its counters would be."""
-        begin = self.pages.address
-        try:
-            found = Path(f"/proc/{pid}/map_files/{begin:x}-{begin + COUNTER_BYTES:x}").stat()
-        except OSError:
-            return False
-        return found.st_ino == self.pages.inode
+        return counters_inode(pid, self.pages.address) == self.pages.inode
 
     def same_memory(self, pid: int) -> bool:
         """Whether a process shares all of its memory with one that counts here, as in vfork(2)."""

@@ -109,7 +109,7 @@ class LiveVdso(VdsoCount):
         counters, vdso = self._images.found_in(pid), vdso_address(tid)
         if self._guard is not None and counters is not None and vdso is not None:
             with contextlib.suppress(UnpatchableError):  # it was killed: nobody restores it
-                self._guard.moved(pid, vdso, counters.pages.address - PAGE)
+                self._guard.moved(vdso, counters.pages.address - PAGE, counters.pages.inode)
         return pending
 
     def take(self, process: Found, seeds: Seeds) -> None:
@@ -198,8 +198,9 @@ class LiveVdso(VdsoCount):
             self._left += guard.let_go()
             if guard.longest_stop_ns is not None:
                 self._longest_ns.append(guard.longest_stop_ns)
-        if self._holds is not None:
-            Restorer(self._plan).see_to_last(self._holds, seeds)
+        holds, self._holds = self._holds, None
+        if holds is not None:
+            Restorer(self._plan).see_to_last(holds, seeds)
 
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""

@@ -30,6 +30,7 @@ from systrace.vdso.patch import (
     UnpatchableError,
     check_address,
     check_image,
+    counters_inode,
     has_jumps,
     map_block,
     open_memory,
@@ -41,7 +42,6 @@ from systrace.vdso.x86_64 import JUMP_BYTES, PAGE, Plan
 
 _MAGIC: Final = b"systrace vdso 1\n"  # at the end of the code page
 _SHARED: Final = "/dev/zero (deleted)"  # how /proc/PID/maps names shared anonymous memory
-_LAST_S: Final = 0.001  # a probe may be at work that read its configuration before
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Restorer:
     def see_to_last(self, holds: Ring[Hold], seeds: Seeds) -> None:
         """Hold no thread any more that moves its vDSO, and see to those that are held still."""
         seeds.hold_nobody()
-        time.sleep(_LAST_S)
+        time.sleep(mover.LAST_S)
         for hold in holds.take():
             with suppress(TargetDiedError):
                 mover.see_to(self, hold, may_call=False)
@@ -173,11 +173,8 @@ class LivePatcher:
             finally:
                 ptrace.set_options(tid, ptrace.O_TRACESYSGOOD)
 
-    def moved(self, pid: int, vdso: int, block: int) -> None:
-        """Note that a process has its vDSO and its trampolines elsewhere now."""
-        begin = block + PAGE
-        name = f"{begin:x}-{begin + x86_64.COUNTER_BYTES:x}"
-        inode = Path(f"/proc/{pid}/map_files/{name}").stat().st_ino
+    def moved(self, vdso: int, block: int, inode: int) -> None:
+        """Note that a process with these counters has its vDSO and its trampolines there now."""
         self._patched.append(Patched(self._patched[0].process, vdso, block, inode, Entries()))
 
     def abandon(self) -> None:
@@ -273,15 +270,5 @@ def _leftover(tid: int, plan: Plan) -> tuple[int, int]:
 
 def _sharing(patched: Patched) -> set[int]:
     """Return the processes that have the same counters: itself, and those forked from it."""
-    begin = patched.block + PAGE
-    name = f"{begin:x}-{begin + x86_64.COUNTER_BYTES:x}"
-    found = set()
-    for directory in Path("/proc").iterdir():
-        if directory.name.isdecimal():
-            try:
-                inode = (directory / "map_files" / name).stat().st_ino
-            except OSError:
-                continue
-            if inode == patched.inode:
-                found.add(int(directory.name))
-    return found
+    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
+    return {pid for pid in pids if counters_inode(pid, patched.block + PAGE) == patched.inode}

@@ -58,9 +58,8 @@ class CounterPages:
         self._sums = (0,) * (x86_64.SHARD_BYTES // 8)
         self.overwritten = False
         self.address = address
-        end = address + x86_64.COUNTER_BYTES
         try:
-            fd = os.open(f"/proc/{pid}/map_files/{address:x}-{end:x}", os.O_RDWR | os.O_CLOEXEC)
+            fd = os.open(_counters(pid, address), os.O_RDWR | os.O_CLOEXEC)
         except OSError as error:
             raise UnpatchableError(f"its counters cannot be opened: {error.strerror}") from error
         try:
@@ -97,6 +96,18 @@ class CounterPages:
     def close(self) -> None:
         """Unmap them here; the target keeps its own mapping."""
         self._pages.close()
+
+
+def _counters(pid: int, address: int) -> str:
+    return f"/proc/{pid}/map_files/{address:x}-{address + x86_64.COUNTER_BYTES:x}"
+
+
+def counters_inode(pid: int, address: int) -> int | None:
+    """Return the inode of the counters that a process has there; None if it has none."""
+    try:
+        return os.stat(_counters(pid, address)).st_ino  # noqa: PTH116 - one of all processes
+    except OSError:
+        return None
 
 
 def vdso_address(pid: int) -> int | None:

@@ -182,6 +182,15 @@ def while_it_moves(trace: Tracer, build: Build, moves: str, *options: str) -> Tr
     return traced
 
 
+def test_a_parent_hears_of_a_child_that_is_killed_while_it_moves_its_vdso(
+    trace: Tracer, build: Build
+) -> None:
+    kills = f"{build('moves')} forever & sleep 0.00$i; kill -KILL $!; wait $!; echo $?"
+    script = f"for i in 1 2 3 4 5 6 7 8 9 11 13 17; do {kills}; done"
+    traced = trace("bash", "-c", script, options=("--follow=signal",))
+    assert traced.process.stdout.split() == [b"137"] * 12
+
+
 @pytest.mark.parametrize("mode", ["patch", "breakpoint"])
 @pytest.mark.parametrize("delay_ms", [0, 7, 31])
 def test_who_moves_its_vdso_all_the_time_outlives_a_killed_attach(
