@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-_STATE: Final = 3  # the first field of ``stat`` behind the name, which may hold anything
+STATE: Final = 3  # the first field of ``stat`` behind the name, which may hold anything
 
 
 def lines(text: bytes) -> Iterator[str]:
@@ -37,7 +37,7 @@ def status_fields(text: bytes) -> dict[str, str]:
 
 def stat_field(text: bytes, number: int) -> bytes:
     """Return a field of ``/proc/PID/stat`` behind the name, by its number in proc(5)."""
-    return text.rpartition(b") ")[2].split()[number - _STATE]
+    return text.rpartition(b") ")[2].split()[number - STATE]
 
 
 def shared_memory_device() -> str:

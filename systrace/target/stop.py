@@ -304,7 +304,7 @@ def _has_ended(pid: int, tid: int) -> bool:
         stat = Path(f"/proc/{pid}/task/{tid}/stat").read_bytes()
     except OSError:
         return True
-    return stat.rpartition(b") ")[2][:1] in b"ZX"
+    return proc.stat_field(stat, proc.STATE) in (b"Z", b"X")
 
 
 def _who_traces(tid: int) -> str:

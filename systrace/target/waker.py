@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NoReturn
 
-from systrace import beside
+from systrace import beside, proc
 from systrace.layout import Hold
 from systrace.ring import Ring
 
@@ -63,4 +63,4 @@ def _is_stopped(tid: int) -> bool:
         stat = Path(f"/proc/{tid}/stat").read_bytes()
     except OSError:
         return False
-    return stat.rpartition(b") ")[2][:1] == b"T"
+    return proc.stat_field(stat, proc.STATE) == b"T"
