@@ -19,14 +19,15 @@ installed() {
 }
 
 if ! command -v apt-get >/dev/null 2>&1; then
-    if python3 -c 'import bcc' && command -v go && command -v gcc && command -v strace; then
+    if python3 -c 'import bcc' && command -v go && command -v gcc && command -v strace &&
+        command -v gdb; then
         exit 0
     fi >/dev/null 2>&1
     echo "setup installs packages on Debian and Ubuntu only; install them, then make again:" >&2
     if command -v pacman >/dev/null 2>&1; then
-        echo "  sudo pacman -S python-bcc go gcc musl strace perf stress-ng" >&2
+        echo "  sudo pacman -S python-bcc go gcc musl strace gdb perf stress-ng" >&2
     else
-        echo "  sudo dnf install python3-bcc golang gcc musl-gcc strace perf stress-ng" >&2
+        echo "  sudo dnf install python3-bcc golang gcc musl-gcc strace gdb perf stress-ng" >&2
     fi
     exit 1
 fi

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shutil
 import signal
 import time
 from collections import Counter
@@ -143,7 +142,6 @@ def test_strace_traces_inside_and_what_it_traces_is_said_not_to_be_counted(trace
     ]
 
 
-@pytest.mark.skipif(shutil.which("gdb") is None, reason="no gdb here")
 def test_gdb_debugs_inside(trace: Tracer) -> None:
     gdb = ("gdb", "-nx", "-batch", "-ex", "break main", "-ex", "run", "-ex", "continue")
     traced = trace(*gdb, example("vdso_all"), options=BY_SIGNAL)

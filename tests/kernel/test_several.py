@@ -1,7 +1,6 @@
 """Several who watch at once: systrace twice, systrace under systrace, and debuggers."""
 
 import os
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -119,7 +118,6 @@ def test_attached_to_a_systrace_neither_it_nor_its_target_notices(
 
 
 @pytest.mark.exact
-@pytest.mark.skipif(shutil.which("gdb") is None, reason="no gdb here")
 def test_a_process_that_gdb_runs_is_counted_and_stays_gdbs(trace: Tracer, target: Live) -> None:
     pid = target.process.pid
     gdb = ("gdb", "-nx", "-batch", "-p", str(pid), "-ex", "handle SIGUSR1 nostop noprint pass")
