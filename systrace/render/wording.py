@@ -196,10 +196,8 @@ def overhead(report: Report) -> str:
     if cost.slowdown_least is None:
         return f"{each}; that is more than it took."
     least = _percent(cost.slowdown_least)
-    if cost.held_ns:
-        # ptrace's stops at births, signals and threads come on top
-        return f"{each}; it took at least {least} % longer than without."
-    if cost.slowdown_most is None:
+    # ptrace's stops at births, signals and threads come on top of what was held
+    if cost.held_ns or cost.slowdown_most is None:
         return f"{each}; it took at least {least} % longer than without."
     most = _percent(cost.slowdown_most)
     return (

@@ -23,7 +23,7 @@ class Notes:
                 for reason, count in self.by_breakpoints.items()
             ),
             *(
-                f"vDSO calls of {forked(count)} are shown with the parent's: {reason}"
+                f"vDSO calls of {_forked(count)} are shown with the parent's: {reason}"
                 for reason, count in self.with_parent.items()
             ),
         ]
@@ -34,6 +34,5 @@ def programs(count: int) -> str:
     return "1 program" if count == 1 else f"{count:,} programs"
 
 
-def forked(count: int) -> str:
-    """So many of them, in words."""
+def _forked(count: int) -> str:
     return "1 forked process" if count == 1 else f"{count:,} forked processes"
