@@ -5,9 +5,9 @@ seen to return, and then to enter again, itself or as restart_syscall(2). Untrac
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from errno import EINTR
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from systrace.layout import HIST_BUCKETS, Space, bucket_bounds
 from systrace.tally import Key, ProcessRow, ProcessTally, RowTally, Tally
@@ -20,8 +20,7 @@ _NR_RESTART_SYSCALL: Final = 219
 _Row = TypeVar("_Row", RowTally, ProcessRow)
 
 
-@dataclass(frozen=True, slots=True)
-class Rerun:
+class Rerun(NamedTuple):
     """A call of a process (``tgid``), by number, that had returned ``-errno`` and ran again."""
 
     tgid: int
@@ -40,13 +39,13 @@ def without(tally: Tally, reruns: Mapping[Rerun, int]) -> Tally:
         index = last.get(rerun.tgid)
         if index is not None and processes[index].rows:
             processes[index] = _of_process(processes[index], rerun, times)
-    return replace(tally, rows=rows, processes=tuple(processes))
+    return tally._replace(rows=rows, processes=tuple(processes))
 
 
 def _of_process(process: ProcessTally, rerun: Rerun, times: int) -> ProcessTally:
     rows = dict(process.rows)
     _take(rows, rerun, times)
-    return replace(process, rows=rows)
+    return process._replace(rows=rows)
 
 
 def _take(rows: dict[Key, _Row], rerun: Rerun, times: int) -> None:

@@ -10,7 +10,6 @@ import signal
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from systrace import bpf, time_namespace
@@ -53,7 +52,7 @@ class Processes:
         done = {key for key, process in records if process.end_ns}
         if self._rows is not None:
             rows = self._read_rows(self._rows, keys, done)
-            records = [(key, replace(process, rows=rows(key))) for key, process in records]
+            records = [(key, process._replace(rows=rows(key))) for key, process in records]
         self._ended.update((key, process) for key, process in records if key in done)
         self._records.discard_all([ctypes.c_uint32(key) for key in done])
         return {key: process for key, process in records if key not in done}

@@ -1,13 +1,15 @@
 """What was counted up to a moment: plain numbers, to be subtracted and reported."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypeVar
 
 from systrace.layout import Space, Total
 
 Key = tuple[Space, int]
 Name = TypeVar("Name")
+_NONE: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,7 @@ class ProcessRow:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessTally:
+class ProcessTally(NamedTuple):
     """One process; pids as systrace's pid namespace numbers them, ``end_ns`` 0 while it lives.
 
     ``pid_in_namespace`` is its number in its own. ``status`` is as wait(2) encodes it. ``rows``
@@ -78,28 +79,26 @@ class ProcessTally:
     pid_in_namespace: int = 0
     status: int = 0
     shares_memory: bool = False
-    rows: Mapping[Key, ProcessRow] = field(default_factory=dict)
-    entries: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[Key, ProcessRow] = _NONE
+    entries: Mapping[str, int] = _NONE
 
     def since(self, earlier: "ProcessTally") -> "ProcessTally":
         """Return what it did after ``earlier``."""
         zero = ProcessRow()
-        return replace(
-            self,
+        return self._replace(
             rows={key: row.since(earlier.rows.get(key, zero)) for key, row in self.rows.items()},
             entries=subtract(self.entries, earlier.entries),
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Entries:
+class Entries(NamedTuple):
     """Entries into vDSO functions: ``plain`` by name, ``clocked`` by name and clock id.
 
     An id of 31 stands for every other one (``CLOCKS`` in shared.h).
     """
 
-    plain: Mapping[str, int] = field(default_factory=dict)
-    clocked: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
+    plain: Mapping[str, int] = _NONE
+    clocked: Mapping[str, Mapping[int, int]] = _NONE
 
     def __bool__(self) -> bool:
         """Whether there was one at all."""
@@ -133,8 +132,7 @@ class Entries:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class OwnEntries:
+class OwnEntries(NamedTuple):
     """Entries into vDSO functions, by name, of the process ``pid`` from ``since_ns`` on."""
 
     pid: int
@@ -142,8 +140,7 @@ class OwnEntries:
     entries: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """All counters at a moment (``at_ns``, CLOCK_MONOTONIC).
 
     ``fallback_clocks`` maps ``clock_gettime`` and ``clock_getres`` to counts by clock id.
@@ -156,7 +153,7 @@ class Tally:
     totals: Mapping[Total, int]
     skipped: int
     processes: tuple[ProcessTally, ...] = ()
-    entries: Entries = field(default_factory=Entries)
+    entries: Entries = Entries()
 
     def since(self, earlier: "Tally") -> "Tally":
         """Return what happened after ``earlier``."""
@@ -207,7 +204,7 @@ def with_entries(
             _, index = max(earlier)
             found[index] = add(found.get(index, {}), entries.entries)
     return tuple(
-        replace(process, entries=found[index]) if index in found else process
+        process._replace(entries=found[index]) if index in found else process
         for index, process in enumerate(processes)
     )
 

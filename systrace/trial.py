@@ -31,7 +31,7 @@ def costed(
     """
     costs = Costs(added_ns(counting, build), vdso.added_ns(), held_ns)
     overhead = estimate(snapshot.report, costs)
-    return replace(snapshot, report=replace(snapshot.report, overhead=overhead))
+    return snapshot._replace(report=replace(snapshot.report, overhead=overhead))
 
 
 def added_ns(counting: Counting, build: Build) -> float | None:

@@ -4,9 +4,9 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from systrace import again, assemble
 from systrace.again import Rerun
@@ -22,8 +22,7 @@ from systrace.vdso.notes import programs
 _COLLECTION_S: Final = 0.5  # the kernel's table of processes takes longer to fill
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """A report at a moment.
 
     ``progress`` and ``asked`` (SIGUSR1) reports are cumulative, an ``interval`` report holds
@@ -108,13 +107,13 @@ class Watch:
         processes = tally.processes if self._target.whole else tally.processes[:1]
         if self._target.status is not None and all(process.end_ns for process in processes):
             ends = [process.end_ns for process in processes]
-            tally = replace(tally, at_ns=max(ends, default=tally.at_ns))
+            tally = tally._replace(at_ns=max(ends, default=tally.at_ns))
         return Snapshot("final", self._report(tally))
 
     def _drain(self) -> Tally:
         tally = again.without(self._counting.drain(), self._target.redone)
         processes = with_entries(tally.processes, self._vdso.by_process())
-        return replace(tally, entries=self._vdso.read(), processes=processes)
+        return tally._replace(entries=self._vdso.read(), processes=processes)
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
         self._vdso.descended(tally.processes)

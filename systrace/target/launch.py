@@ -10,9 +10,8 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from systrace import privilege, ptrace
 from systrace.errors import NotExecutableError, NotFoundError, SystraceError
@@ -25,8 +24,7 @@ _ENDING_S: Final = 0.2
 _PYTHON_IGNORES: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """What to execute: the file, its argument vector, its environment and its three streams."""
 
     file: str
@@ -35,8 +33,7 @@ class Command:
     streams: Sequence[int] = (0, 1, 2)
 
 
-@dataclass(frozen=True, slots=True)
-class Signals:
+class Signals(NamedTuple):
     """What systrace inherited and changed for itself: the mask, and whether SIGCHLD was ignored.
 
     The third thing, SIGPIPE and SIGXFSZ, Python changes before it runs us: see bin/systrace.

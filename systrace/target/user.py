@@ -5,7 +5,7 @@ import pwd
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from systrace import launcher
 from systrace.errors import UsageError
@@ -13,8 +13,7 @@ from systrace.errors import UsageError
 _SUDO = ("SUDO_UID", "SUDO_GID", "SUDO_USER")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """A user, whole: what credentials(7) and login(1) would give it."""
 
     uid: int

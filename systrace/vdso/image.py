@@ -6,8 +6,7 @@ target's; that it is, is checked before anything is written. vdso(7), getauxval(
 
 import ctypes
 import io
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from systrace import proc
 from systrace.errors import UnsupportedError
@@ -18,8 +17,7 @@ _PREFIX: Final = "__vdso_"
 _SYSCALL: Final = b"\x0f\x05"
 
 
-@dataclass(frozen=True, slots=True)
-class Function:
+class Function(NamedTuple):
     """An exported function: its call's name, and offset and size in bytes within the image."""
 
     name: str
@@ -27,8 +25,7 @@ class Function:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """A vDSO: its bytes as mapped, what it exports, ordered by offset, and where its code is."""
 
     data: bytes

@@ -9,8 +9,7 @@ At a function's entry the System V ABI leaves rax, r10, r11 and the flags free.
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from systrace.layout import CLOCKS
 from systrace.vdso.image import Function, Image
@@ -46,8 +45,7 @@ _NEAR: Final = 2**19  # of the image: half of what place.py keeps for what code 
 _VDSO_AT: Final = _BLOCK_AT + 2**28  # far, so that no branch becomes a short one
 
 
-@dataclass(frozen=True, slots=True)
-class Trampoline:
+class Trampoline(NamedTuple):
     """One function's share of the code page.
 
     ``code`` is encoded for a block and a vDSO that lie ``_VDSO_AT - _BLOCK_AT`` apart; the four
@@ -63,8 +61,7 @@ class Trampoline:
     counters: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """All trampolines of an image, and why a function has none."""
 
     image: Image

@@ -79,15 +79,15 @@ def test_an_interval_knows_where_it_begins() -> None:
     began = replace(facts(), started_ns=5)
     assert assemble.report(counted, began).since_ns is None
     assert assemble.report(counted, began, since_ns=5).since_ns == 0
-    assert assemble.report(replace(counted, at_ns=30), began, since_ns=12).since_ns == 7
-    assert assemble.report(replace(counted, at_ns=30), began, since_ns=12).elapsed_ns == 18
+    assert assemble.report(counted._replace(at_ns=30), began, since_ns=12).since_ns == 7
+    assert assemble.report(counted._replace(at_ns=30), began, since_ns=12).elapsed_ns == 18
 
 
 def test_what_is_missing_and_no_number_of_calls_is_named() -> None:
     found = tally({}, Entries(), {})
     assert assemble.report(found, facts()).incomplete == ()
     for total, name in ((Total.LOST_TASKS, "threads"), (Total.LOST_ERRORS, "errors")):
-        lost = replace(found, totals={**found.totals, total: 1})
+        lost = found._replace(totals={**found.totals, total: 1})
         session = replace(facts(), incomplete=frozenset({"vdso getcpu"}))
         assert set(assemble.report(lost, session).incomplete) == {name, "vdso getcpu"}
         assert assemble.report(lost, session).warnings
