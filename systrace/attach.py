@@ -8,7 +8,8 @@ from typing import Final
 
 from systrace import descriptors, machine, probe
 from systrace.assemble import Facts
-from systrace.counting import Counting, prepare, tracepoints
+from systrace.counting import Counting
+from systrace.definitions import prepare, tracepoints
 from systrace.options import AttachOptions
 from systrace.report import Probes
 from systrace.target.attached import AWAITED, Attached

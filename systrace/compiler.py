@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from systrace import compiled
+from systrace import compiled, descriptors
 from systrace.bpf import MapLayout
 from systrace.compiled import Compiled
 from systrace.errors import PrivilegeError, UnsupportedError
@@ -38,9 +38,12 @@ class Compilation:
         ``load_library``, called in that process, returns libbcc.
         """
         self._pipe, write = os.pipe2(os.O_CLOEXEC)
+        # a Ctrl-C is for the target, and it may come while there is none yet
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         self._pid: int | None = os.fork()
         if self._pid == 0:
             _work(write, lambda log: _compile(load_library(), text, flags, headers, log))
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(write)
 
     def result(self) -> Compiled:
@@ -70,7 +73,9 @@ class Compilation:
     def _reap(self) -> int:
         pid, self._pid = self._pid, None
         os.close(self._pipe)
-        return os.waitpid(pid, 0)[1] if pid is not None else 0
+        with contextlib.suppress(ChildProcessError):  # SIGCHLD was ignored when it ended
+            return os.waitpid(pid, 0)[1] if pid is not None else 0
+        return 0
 
 
 def _work(write: int, compile_: Callable[[int], Compiled]) -> NoReturn:
@@ -81,7 +86,8 @@ def _work(write: int, compile_: Callable[[int], Compiled]) -> NoReturn:
         _forget_euid()
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
         try:
-            answer = _MADE + compiled.encode(compile_(log))
+            with descriptors.many():  # one for each map
+                answer = _MADE + compiled.encode(compile_(log))
         except PrivilegeError as error:
             answer = _FORBIDDEN + str(error).encode()
         except UnsupportedError as error:

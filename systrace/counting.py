@@ -1,20 +1,19 @@
 """The probes of one session: compiled for this kernel, attached, drained, detached."""
 
-import mmap
 import os
 import time
-from collections.abc import Sequence
 from typing import Final
 
-from systrace import kernel, machine, probe, proc
+from systrace import kernel, probe, proc
 from systrace.counters import Counters
-from systrace.layout import REF_SKIP, Config, Hold
+from systrace.definitions import HOLD_BYTES, tracepoints
+from systrace.layout import Config, Hold
 from systrace.links import Links
 from systrace.options import TraceOptions
 from systrace.ring import Ring
 from systrace.seeds import Seeds
 from systrace.tally import Tally
-from systrace.vdso.image import Image, own_bytes
+from systrace.vdso.image import Image
 
 TRACEPOINTS: Final = {
     "on_newtask": "task_newtask",
@@ -23,53 +22,8 @@ TRACEPOINTS: Final = {
     "on_sys_exit": "sys_exit",
     "on_sys_enter": "sys_enter",
 }
-_CALLS: Final = ("sys_exit", "sys_enter")
 _FIRST_ENTER: Final = "on_first_enter"
-_SLOT_BITS: Final = 14
-_MOST_THREADS: Final = 32768
-MOST_PROCESSES: Final = 32768  # alive, or ended since the last collection
 _COLLECTED_AT_ONCE: Final = 1024
-_HOLD_BYTES: Final = 1 << 17  # of records of tasks that wait for systrace at the same time
-_ROWS_A_PROCESS: Final = 16  # kinds of calls and errors, on average over that many
-
-
-def tracepoints() -> str:
-    """Say which ones system calls are counted by, as a report says it.
-
-    Typed ones hand over the registers as what they are, raw ones as a number.
-    """
-    typed = all(kernel.tracepoint(name) is not None for name in _CALLS)
-    return "tp_btf" if typed else "raw_tracepoint"
-
-
-def prepare(options: TraceOptions, more: Sequence[str] = ()) -> probe.Build:
-    """Begin to build the programs, with ``more`` sources, in a process of its own if they are new.
-
-    Raises UnsupportedError.
-    """
-    selection = options.selection
-    skip_odd = selection is not None and not selection.admits("syscall_9999")
-    definitions: dict[str, int] = {
-        **kernel.offsets(),
-        "SLOT_BITS": _SLOT_BITS,
-        "SPILL_SIZE": machine.most_threads(_MOST_THREADS),
-        "MAX_PROCESSES": machine.most_threads(MOST_PROCESSES),
-        "VDSO_SIZE": len(own_bytes() or b""),
-        "FOLLOW": int(options.follow),
-        "ODD_FLAGS": REF_SKIP if skip_odd else 0,
-    }
-    if options.counts_only:
-        definitions["COUNTS_ONLY"] = 1
-    if options.by_signal:
-        definitions["BY_SIGNAL"] = 1
-        definitions["PAGE_SIZE"] = mmap.PAGESIZE
-        definitions["HOLD_PAGES"] = _HOLD_BYTES // mmap.PAGESIZE
-    if options.per_process:
-        definitions["PER_PROCESS"] = 1
-        definitions["PROCESS_ROWS"] = definitions["MAX_PROCESSES"] * _ROWS_A_PROCESS
-    if tracepoints() == "tp_btf":
-        definitions["TYPED"] = 1
-    return probe.Build((*probe.COUNTING, *more), definitions)
 
 
 class Counting:
@@ -122,7 +76,7 @@ class Counting:
 
     def holds(self) -> Ring[Hold]:
         """Return the tasks that are held; with ``by_signal`` only."""
-        return Ring(self._programs.map_fd("holds"), _HOLD_BYTES, Hold)
+        return Ring(self._programs.map_fd("holds"), HOLD_BYTES, Hold)
 
     def hold(self, *, births: bool) -> None:
         """Begin to hold processes that exec and, with ``births``, new ones."""

@@ -4,8 +4,10 @@ import contextlib
 import os
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from systrace.report import Machine
+if TYPE_CHECKING:
+    from systrace.report import Machine
 
 _CLOCKSOURCE = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
 _LOCKDOWN = Path("/sys/kernel/security/lockdown")
@@ -14,8 +16,10 @@ _ONE_CPU_BYTES = 4096  # the kernel writes one CPU after the other, and all of t
 _LIMITS = (Path("/proc/sys/kernel/threads-max"), Path("/proc/sys/kernel/pid_max"))
 
 
-def describe() -> Machine:
+def describe() -> "Machine":
     """Return what the report says of this machine; an unreadable clocksource is ``unknown``."""
+    from systrace.report import Machine  # noqa: PLC0415 - the probes need none of it
+
     uname = os.uname()
     try:
         clocksource = _CLOCKSOURCE.read_text(encoding="ascii").strip()

@@ -5,15 +5,15 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 from systrace import descriptors, machine
 from systrace.assemble import Facts
-from systrace.counting import Counting, prepare, tracepoints
+from systrace.counting import Counting
+from systrace.definitions import prepare, tracepoints
 from systrace.options import RunOptions, TraceOptions
-from systrace.probe import require_bpf
+from systrace.probe import Build, require_bpf
 from systrace.report import Exit, Probes
 from systrace.target import job
 from systrace.target.alone import Alone
@@ -36,8 +36,7 @@ _SETTLED_S: Final = 0.005
 _MOST_EVENTS_NS: Final = 50_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """How long a command took and how it ended; ``stopped_by`` as in Snapshot."""
 
     elapsed_ns: int
@@ -45,20 +44,24 @@ class Timing:
     stopped_by: int = 0
 
 
-def run(options: RunOptions) -> Iterator[Snapshot]:
+def run(options: RunOptions, build: Build | None = None) -> Iterator[Snapshot]:
     """Start the command held, attach, release, and yield snapshots until it has ended.
+
+    ``build`` is of what ``options`` ask for, where that has begun already.
 
     Raises NotFoundError, NotExecutableError, PrivilegeError, UnsupportedError or SystraceError.
     """
-    require_bpf()
-    command, identity = executable(options)
-    with signals_blocked(_AWAITED) as signals, contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
+        if build is None:
+            require_bpf()
+            build = prepare(options.trace)
+        stack.callback(build.close)
+        command, identity = executable(options)
+        signals = stack.enter_context(signals_blocked(_AWAITED))
         vdso = stack.enter_context(_vdso(options.trace))
         target = Held(command, identity, signals, vdso.lent_fd)
         stack.callback(target.abandon)
         stack.enter_context(descriptors.many())
-        build = prepare(options.trace)
-        stack.callback(build.close)
         image = vdso.load()
         counting = stack.enter_context(Counting(options.trace, image, build))
         if vdso.follows:
@@ -82,7 +85,7 @@ def run(options: RunOptions) -> Iterator[Snapshot]:
         if options.snapshots.costs:
             final = costed(final, counting, build, vdso, tree.held_ns)
         _discard_signals(heard)
-    yield replace(final, stopped_by=min(heard & _FORWARDED, default=0))
+    yield final._replace(stopped_by=min(heard & _FORWARDED, default=0))
 
 
 def unprobed(options: RunOptions) -> Timing:

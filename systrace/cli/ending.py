@@ -5,14 +5,15 @@ import os
 import resource
 import signal
 from contextlib import suppress
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from systrace.report import Exit
+if TYPE_CHECKING:
+    from systrace.report import Exit
 
 _PR_SET_DUMPABLE = 4  # include/uapi/linux/prctl.h
 
 
-def as_target(exit_: Exit) -> NoReturn:
+def as_target(exit_: "Exit") -> NoReturn:
     """End as the target did: exit with its status, or die by its signal without a core dump."""
     if exit_.signal is not None:
         by_signal(exit_.signal)

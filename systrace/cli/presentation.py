@@ -14,12 +14,14 @@ from systrace.options import Format, TableOptions
 from systrace.output import Output
 from systrace.render import wording
 from systrace.report import Report
-from systrace.watch import Snapshot
 
 if TYPE_CHECKING:
     # A run without limits does without their modules.
     from systrace.limits.evaluate import Verdict
     from systrace.limits.grammar import Limit
+
+    # ... and a first start begins to compile before it loads this.
+    from systrace.watch import Snapshot
 
 _FILE_WIDTH = 80
 
@@ -58,7 +60,7 @@ class Observed:
 
 
 def present(
-    snapshots: Iterator[Snapshot],
+    snapshots: "Iterator[Snapshot]",
     presentation: Presentation,
     outputs: Sequence[Output],
     live: Live,
@@ -99,7 +101,7 @@ class _Files:
         self._first = True
         self.failures: list[OutputError] = []
 
-    def take(self, snapshot: Snapshot, verdict: "Verdict | None") -> None:
+    def take(self, snapshot: "Snapshot", verdict: "Verdict | None") -> None:
         if snapshot.kind == "interval":
             rows = [output for output in self._outputs if output.format == "csv"]
             self._to_all(rows, snapshot, None)
@@ -108,7 +110,7 @@ class _Files:
             self._to_all(self._outputs, snapshot, verdict)
 
     def _to_all(
-        self, outputs: Sequence[Output], snapshot: Snapshot, verdict: "Verdict | None"
+        self, outputs: Sequence[Output], snapshot: "Snapshot", verdict: "Verdict | None"
     ) -> None:
         for output in outputs:
             text = formats.text(
@@ -139,7 +141,7 @@ class _Display:
         self._shown = self._intervals = False
         self.failures: list[OutputError] = []
 
-    def show(self, snapshot: Snapshot, verdict: "Verdict | None") -> None:
+    def show(self, snapshot: "Snapshot", verdict: "Verdict | None") -> None:
         if snapshot.kind == "progress":
             self._live.draw(snapshot.report)
             return
@@ -166,7 +168,7 @@ class _Display:
             # One message is enough, however many intervals follow.
             self.failures = [error]
 
-    def _headline(self, snapshot: Snapshot) -> str:
+    def _headline(self, snapshot: "Snapshot") -> str:
         """Which part of the run a table is about, where there is more than one."""
         part = wording.part(snapshot.report)
         if snapshot.kind == "asked":

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from systrace import privilege, session
-from systrace.cli import ending, habits, limits, streams
+from systrace import early, privilege
+from systrace.cli import ending, limits, streams
 from systrace.cli.line import split
 from systrace.cli.live import Live
 from systrace.cli.presentation import Observed, Presentation, present
 from systrace.errors import OutputError, UsageError
 from systrace.options import (
+    FORMATS,
     RunOptions,
     Selection,
     Snapshots,
@@ -21,14 +22,19 @@ from systrace.options import (
 )
 from systrace.output import opened
 from systrace.target import user
-from systrace.watch import Snapshot
+
+if TYPE_CHECKING:
+    from systrace.watch import Snapshot
 
 _PROGRESS_S = 1.0
 
 
 def refuse_habits(command: click.Command, arguments: Sequence[str]) -> None:
     """Refuse what click accepts and nobody means. Raises UsageError."""
-    habits.refuse_meant_format(split(command, arguments[0], arguments[1:]))
+    if any(argument in FORMATS for argument in arguments):
+        from systrace.cli import habits  # noqa: PLC0415 - few lines have such a word
+
+        habits.refuse_meant_format(split(command, arguments[0], arguments[1:]))
 
 
 def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:
@@ -84,12 +90,12 @@ def trace(wanted: RunOptions, how: Presentation) -> Observed:
     return observe(
         how,
         wanted.snapshots,
-        lambda snapshots: session.run(replace(wanted, snapshots=snapshots)),
+        lambda snapshots: early.run(replace(wanted, snapshots=snapshots)),
     )
 
 
 def observe(
-    how: Presentation, asked: Snapshots, begin: Callable[[Snapshots], Iterator[Snapshot]]
+    how: Presentation, asked: Snapshots, begin: "Callable[[Snapshots], Iterator[Snapshot]]"
 ) -> Observed:
     """Open the outputs, begin a session, show its reports. Raises SystraceError.
 

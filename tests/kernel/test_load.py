@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from systrace.counting import MOST_PROCESSES
+from systrace.definitions import MOST_PROCESSES
 
 from .live import Live, started
 from .perf import FIXED, NOWHERE, mount_tracefs, perf_counts

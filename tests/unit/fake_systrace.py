@@ -12,10 +12,11 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 
-from systrace import privilege, session
+from systrace import early, privilege, session
 from systrace.cli import main
 from systrace.errors import NotFoundError
 from systrace.options import RunOptions
+from systrace.probe import Build
 from systrace.report import Call, Exit, Machine, Probes, Report
 from systrace.session import Timing
 from systrace.watch import Snapshot
@@ -42,7 +43,8 @@ def report(seconds: float = 1.5, end: Exit | None = None, since_ns: int | None =
     )
 
 
-def run(options: RunOptions) -> Iterator[Snapshot]:
+def run(options: RunOptions, build: Build | None = None) -> Iterator[Snapshot]:
+    assert build is None
     elapsed_ns = 0
     for kind, seconds in json.loads(os.environ.get("FAKE", "[]")):
         if kind == "crash":
@@ -83,7 +85,7 @@ def unprivileged(arguments: Sequence[str], program: Sequence[str] | None = None)
 
 if __name__ == "__main__":
     privilege.require = unprivileged
-    session.run = run
+    early.run = session.run = run
     session.unprobed = unprobed
     session.executable = executable  # type: ignore[assignment]  # nobody asks what it returns
     sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from systrace import cli, launcher, session
+from systrace import cli, early, launcher
 from systrace.cli import attaching
 from systrace.errors import NotFoundError
 from systrace.options import RunOptions
@@ -113,7 +113,7 @@ def test_the_line_to_paste_is_accepted(
         raise NotFoundError("found")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr(early, "run", run)
     monkeypatch.setattr(attaching, "find", find)
     monkeypatch.setattr("systrace.privilege.effective", lambda: ~0)
     monkeypatch.setattr("systrace.target.user.resolve", lambda _: None)
@@ -159,6 +159,6 @@ def test_json_may_be_a_command_after_all(monkeypatch: pytest.MonkeyPatch, tmp_pa
         seen.append(wanted.command)
         raise NotFoundError("started")
 
-    monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr(early, "run", run)
     assert cli.main(["run", "-f", "json", "x"]) == 127
     assert seen == [("json", "x")]

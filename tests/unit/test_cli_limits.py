@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from systrace import cli, session
+from systrace import cli, early
 from systrace.cli import attaching, limits, tracing
 from systrace.cli.presentation import Observed
 from systrace.errors import OutputError
@@ -156,7 +156,7 @@ def test_attach_refuses_before_it_attaches(
 ) -> None:
     monkeypatch.setattr("systrace.privilege.effective", lambda: ~0)
     monkeypatch.setattr(attaching, "find", lambda _: pytest.fail("it looked for a process"))
-    monkeypatch.setattr(session, "run", lambda _: pytest.fail("it ran something"))
+    monkeypatch.setattr(early, "run", lambda _: pytest.fail("it ran something"))
     assert cli.main(["attach", "--fail-if", "errors >> 0", "1"]) == 125
     assert "column 8" in capfd.readouterr().err
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from systrace import __version__, cli, session
+from systrace import __version__, cli, early
 from systrace.cli import streams
 from systrace.cli.presentation import Presentation
 from systrace.cli.values import Duration
@@ -29,7 +29,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Ask:
         seen.append(wanted)
         raise NotFoundError("started")
 
-    monkeypatch.setattr(session, "run", run)
+    monkeypatch.setattr(early, "run", run)
     monkeypatch.setattr("systrace.privilege.effective", lambda: ~0)
     monkeypatch.setattr("systrace.target.user.resolve", lambda _: None)
 

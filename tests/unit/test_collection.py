@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from systrace import watch
-from systrace.counting import MOST_PROCESSES, Counting
+from systrace.counting import Counting
+from systrace.definitions import MOST_PROCESSES
 from systrace.options import Snapshots
 from systrace.watch import Watch
 

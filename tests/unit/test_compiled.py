@@ -91,3 +91,21 @@ def test_a_compiler_that_nobody_waits_for_is_ended() -> None:
     compilation.close()
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)
+
+
+def test_a_ctrl_c_is_not_for_the_compiler() -> None:
+    def interrupted() -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise UnsupportedError("went on")
+
+    with pytest.raises(UnsupportedError, match="went on"):
+        Compilation(b"", [], Path(), interrupted).result()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_compiler_ends_where_nobody_is_told_of_children() -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        Compilation(b"", [], Path(), signal.pause).close()
+    finally:
+        signal.signal(signal.SIGCHLD, before)

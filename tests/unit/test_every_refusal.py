@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from systrace import attach, cli, privilege, session
+from systrace import attach, cli, early, privilege, session
 from systrace.options import Selection
 from systrace.render.json import render, to_document
 
@@ -103,7 +103,8 @@ def with_wrong(where: tuple[str | int, ...], value: Any) -> Any:
 def _place(monkeypatch: pytest.MonkeyPatch, files: Path) -> Iterator[None]:
     """Rights to trace, so that it is no lack of them that is met; nothing can be started here."""
     monkeypatch.setattr(privilege, "effective", lambda: ~0)
-    for module, name in ((session, "run"), (session, "unprobed"), (attach, "attach")):
+    engine = ((early, "run"), (session, "run"), (session, "unprobed"), (attach, "attach"))
+    for module, name in engine:
         monkeypatch.setattr(module, name, None)
     monkeypatch.chdir(files)
     before = sorted(files.iterdir())
