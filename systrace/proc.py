@@ -4,12 +4,24 @@ A process chooses its name, and those of the files that it maps. Of what may end
 escapes the newline in them, and nothing else: not what Python ends lines at besides.
 """
 
+import io
 import os
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 STATE: Final = 3  # the first field of ``stat`` behind the name, which may hold anything
+
+
+def read(pid: int | str, name: str) -> bytes:
+    """Return what a file of ``/proc/PID`` says. Raises OSError."""
+    # not a Path, which leaves a trace of every pid in the table of interned strings
+    with open(f"/proc/{pid}/{name}", "rb", buffering=0) as file:  # noqa: PTH123
+        return file.read()
+
+
+def memory(pid: int, mode: Literal["rb", "r+b"] = "rb") -> io.FileIO:
+    """Open a process's memory, unbuffered, at address 0. Raises OSError."""
+    return open(f"/proc/{pid}/mem", mode, buffering=0)  # noqa: PTH123 - as above
 
 
 def lines(text: bytes) -> Iterator[str]:
@@ -20,13 +32,13 @@ def lines(text: bytes) -> Iterator[str]:
 
 def maps(pid: int | str) -> Iterator[str]:
     """Return the lines of ``/proc/PID/maps``. Raises OSError."""
-    text = Path(f"/proc/{pid}/maps").read_bytes()
+    text = read(pid, "maps")
     return lines(text) if text else iter(())
 
 
 def status(pid: int | str) -> dict[str, str]:
     """Return the fields of ``/proc/PID/status`` by name. Raises OSError."""
-    return status_fields(Path(f"/proc/{pid}/status").read_bytes())
+    return status_fields(read(pid, "status"))
 
 
 def status_fields(text: bytes) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from systrace import launcher, proc
@@ -105,7 +104,7 @@ def fields(pid: int | str) -> dict[str, str]:
 
 def _comm(pid: int) -> str | None:
     try:
-        data = Path(f"/proc/{pid}/comm").read_bytes()
+        data = proc.read(pid, "comm")
     except OSError:
         return None
     return os.fsdecode(data.removesuffix(b"\n"))
@@ -113,7 +112,7 @@ def _comm(pid: int) -> str | None:
 
 def _stat_flags(pid: int) -> int:
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        stat = proc.read(pid, "stat")
     except OSError:
         return 0
     return int(proc.stat_field(stat, _FLAGS))
@@ -130,7 +129,7 @@ def _ancestors() -> set[int]:
 
 def _is_systrace(pid: int) -> bool:
     try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        words = proc.read(pid, "cmdline").split(b"\0")
     except OSError:
         return False
     return any(word.rpartition(b"/")[2] == b"systrace" for word in words[:5])

@@ -6,7 +6,6 @@ GNU C library's manual, "Implementing a Job Control Shell".
 
 import os
 import signal
-from pathlib import Path
 from typing import Final
 
 from systrace import proc
@@ -48,4 +47,4 @@ def stop(number: int, target: int) -> None:
 
 
 def _parent(pid: int) -> int:
-    return int(proc.stat_field(Path(f"/proc/{pid}/stat").read_bytes(), _PPID))
+    return int(proc.stat_field(proc.read(pid, "stat"), _PPID))

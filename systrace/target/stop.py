@@ -12,7 +12,6 @@ import signal
 import struct
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Final
 
 from systrace import launcher, proc, ptrace
@@ -156,11 +155,11 @@ class Stop:
             return True
         tid = next(iter(self.threads))
         # the first thread's memory may be gone while others run
-        maps = Path(f"/proc/{tid}/maps").read_bytes()
+        maps = proc.read(tid, "maps")
         found = _MAPS_LINE.findall(maps)
         ends = [(int(low, 16), int(high, 16), device.decode()) for low, high, device in found]
         words = {struct.pack("=Q", address) for address in addresses}
-        with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
+        with proc.memory(tid) as memory:
             for low, high in self._stacks(ends):
                 memory.seek(low)
                 if _holds_any(memory.read(high - low), words):
@@ -301,7 +300,7 @@ def _run_again(tid: int) -> Registers:
 
 def _has_ended(pid: int, tid: int) -> bool:
     try:
-        stat = Path(f"/proc/{pid}/task/{tid}/stat").read_bytes()
+        stat = proc.read(pid, f"task/{tid}/stat")
     except OSError:
         return True
     return proc.stat_field(stat, proc.STATE) in (b"Z", b"X")

@@ -4,7 +4,6 @@ import os
 import signal
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, NoReturn
 
 from systrace import beside, proc
@@ -60,7 +59,7 @@ def _watch(systrace: int, holds: Ring[Hold]) -> NoReturn:
 
 def _is_stopped(tid: int) -> bool:
     try:
-        stat = Path(f"/proc/{tid}/stat").read_bytes()
+        stat = proc.read(tid, "stat")
     except OSError:
         return False
     return proc.stat_field(stat, proc.STATE) == b"T"

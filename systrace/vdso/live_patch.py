@@ -70,7 +70,7 @@ class Restorer:
             return 0
         with suppress(UnpatchableError, OSError):
             vdso = check_address(tid, self.plan.image, jumps=True)
-            with Path(f"/proc/{tid}/mem").open("r+b", buffering=0) as memory:
+            with proc.memory(tid, "r+b") as memory:
                 restore(memory, self.plan, vdso)
         return 0
 
@@ -211,7 +211,7 @@ class LivePatcher:
         plan = self._plan
 
         def take_out(stop: Stop) -> None:
-            with Path(f"/proc/{next(iter(stop.threads))}/mem").open("r+b", buffering=0) as memory:
+            with proc.memory(next(iter(stop.threads)), "r+b") as memory:
                 restore(memory, plan, patched.vdso)
             self._seeds.forget(pid)
 
@@ -228,7 +228,7 @@ class LivePatcher:
 def _is_patched(pid: int, patched: Patched, plan: Plan) -> bool:
     """Whether a process has jumps to this block, and not another image by now."""
     try:
-        with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        with proc.memory(pid) as memory:
             return has_jumps(memory, plan, patched.block, patched.vdso)
     except OSError:
         return False
@@ -242,7 +242,7 @@ def _find_block(tid: int, vdso: int) -> int:
     """
     device = proc.shared_memory_device()
     mappings = place.parse_maps(proc.maps(tid))
-    with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
+    with proc.memory(tid) as memory:
         for code, counters in pairwise(mappings):
             if code.name or code.high - code.low != PAGE or counters.name != _SHARED:
                 continue
@@ -264,7 +264,7 @@ def _leftover(tid: int, plan: Plan) -> tuple[int, int]:
     block = _find_block(tid, vdso) if vdso is not None else 0
     if vdso is None or not block:
         return 0, 0
-    with Path(f"/proc/{tid}/mem").open("rb", buffering=0) as memory:
+    with proc.memory(tid) as memory:
         return (vdso, block) if has_jumps(memory, plan, block, vdso) else (0, 0)
 
 

@@ -10,7 +10,6 @@ import io
 import mmap
 import os
 import struct
-from pathlib import Path
 from typing import Final
 
 from systrace import proc
@@ -147,7 +146,7 @@ def check_address(pid: int, image: Image, *, jumps: bool = False) -> int:
 def open_memory(pid: int) -> io.FileIO:
     """Open the memory of a held process to read and write it. Raises UnpatchableError."""
     try:
-        return Path(f"/proc/{pid}/mem").open("r+b", buffering=0)
+        return proc.memory(pid, "r+b")
     except PermissionError as error:
         raise UnpatchableError(
             "its memory may not be written (that of another user's takes CAP_DAC_OVERRIDE)"
@@ -160,7 +159,7 @@ def _read(pid: int, address: int, size: int) -> bytes:
     Raises OSError.
     """
     try:
-        with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
+        with proc.memory(pid) as memory:
             memory.seek(address)
             return memory.read(size)
     except PermissionError:
@@ -266,4 +265,4 @@ def restore(memory: io.RawIOBase, plan: Plan, vdso: int) -> None:
 
 def start_brk(pid: int) -> int:
     """Where the heap begins, even before it is there; 0 if the kernel does not say."""
-    return int(proc.stat_field(Path(f"/proc/{pid}/stat").read_bytes(), _START_BRK))
+    return int(proc.stat_field(proc.read(pid, "stat"), _START_BRK))

@@ -7,10 +7,9 @@ linker) makes real system calls from then on. elf(5), getauxval(3), fs/binfmt_el
 
 import struct
 from collections import Counter
-from pathlib import Path
 from typing import Final
 
-from systrace import ptrace
+from systrace import proc, ptrace
 from systrace.ptrace import Registers
 from systrace.vdso.count import VdsoCount
 from systrace.vdso.image import AT_SYSINFO_EHDR
@@ -67,8 +66,8 @@ def remove(pid: int, registers: Registers) -> None:
     Raises NotRemovedError, with nothing changed.
     """
     try:
-        saved = Path(f"/proc/{pid}/auxv").read_bytes()
-        with Path(f"/proc/{pid}/mem").open("r+b", buffering=0) as memory:
+        saved = proc.read(pid, "auxv")
+        with proc.memory(pid, "r+b") as memory:
             memory.seek(registers.rsp)
             stack = _Stack(memory.read(_READ_BYTES), 8 if registers.cs == CS_64 else 4)
             place = stack.vector()

@@ -7,12 +7,11 @@ import signal
 import struct
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from systrace import perf_event
+from systrace import perf_event, proc
 from systrace.errors import SystraceError, UnsupportedError
 from systrace.ptrace import Registers
 from systrace.tally import Entries
@@ -174,22 +173,6 @@ def test_a_process_that_may_map_nothing_is_not_patched(monkeypatch: pytest.Monke
         patch.map_block(os.getpid(), PLAN, 2**40, injector)
 
 
-class Process:
-    """The files of one in /proc; a stack that begins at address 0."""
-
-    def __init__(self, stack: bytes, vector: bytes) -> None:
-        self._stack, self._vector = stack, vector
-
-    def __call__(self, _: str) -> "Process":
-        return self
-
-    def read_bytes(self) -> bytes:
-        return self._vector
-
-    def open(self, *_: Any, **__: Any) -> io.BytesIO:
-        return io.BytesIO(self._stack)
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -204,15 +187,15 @@ def test_a_vector_that_is_not_the_kernels_is_left_alone(
 ) -> None:
     registers = Registers(rsp=0, cs=patch.CS_64)
     stack = struct.pack(f"={len(words)}Q", *words)
-    monkeypatch.setattr(remove, "Path", Process(stack, b"\6"))
+    monkeypatch.setattr(proc, "read", lambda *_: b"\6")
+    monkeypatch.setattr(proc, "memory", lambda *_: io.BytesIO(stack))
     with pytest.raises(NotRemovedError, match=f"^{said}$"):
         remove.remove(1, registers)
     assert stack == struct.pack(f"={len(words)}Q", *words)
 
 
-def test_a_memory_that_cannot_be_opened_keeps_its_vdso(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(remove, "Path", lambda _: tmp_path / "gone")
+def test_a_memory_that_cannot_be_opened_keeps_its_vdso(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proc, "read", lambda *_: b"\6")
+    monkeypatch.setattr(proc, "memory", fails(errno.ENOENT))
     with pytest.raises(NotRemovedError, match=r"^its memory cannot be written: No such file"):
         remove.remove(1, Registers(rsp=0, cs=patch.CS_64))
