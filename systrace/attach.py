@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -30,6 +30,14 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
 
     Raises PrivilegeError, UnsupportedError, UsageError or SystraceError.
     """
+    # Once that has returned its counters are gone, and reports may be as large.
+    yield (yield from _traced(options, announce))
+
+
+def _traced(
+    options: AttachOptions, announce: Callable[[str], None]
+) -> Generator[Snapshot, None, Snapshot]:
+    """Yield all snapshots but the last, and return that."""
     probe.require_bpf()
     found = find([str(pid) for pid in options.pids])
     with signals_blocked(AWAITED), descriptors.many(), contextlib.ExitStack() as stack:
@@ -72,7 +80,7 @@ def attach(options: AttachOptions, announce: Callable[[str], None]) -> Iterator[
         final = watch.final()
         if options.snapshots.costs:
             final = costed(final, counting, build, vdso)
-    yield final
+    return final
 
 
 def _names(found: Sequence[Found]) -> str:

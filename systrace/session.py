@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -51,6 +51,12 @@ def run(options: RunOptions, build: Build | None = None) -> Iterator[Snapshot]:
 
     Raises NotFoundError, NotExecutableError, PrivilegeError, UnsupportedError or SystraceError.
     """
+    # Once that has returned its counters are gone, and reports may be as large.
+    yield (yield from _traced(options, build))
+
+
+def _traced(options: RunOptions, build: Build | None) -> Generator[Snapshot, None, Snapshot]:
+    """Yield all snapshots but the last, and return that."""
     with contextlib.ExitStack() as stack:
         if build is None:
             require_bpf()
@@ -85,7 +91,7 @@ def run(options: RunOptions, build: Build | None = None) -> Iterator[Snapshot]:
         if options.snapshots.costs:
             final = costed(final, counting, build, vdso, tree.held_ns)
         _discard_signals(heard)
-    yield final._replace(stopped_by=min(heard & _FORWARDED, default=0))
+    return final._replace(stopped_by=min(heard & _FORWARDED, default=0))
 
 
 def unprobed(options: RunOptions) -> Timing:
