@@ -30,6 +30,7 @@ ENDINGS: Mapping[str, Format] = {
 }
 
 _STDOUT = 1
+_BLOCK = 1 << 16  # characters
 _LINKS = 40  # path_resolution(7): more than this is ELOOP
 # The mode bits of the group, set-group-ID with them.
 _GROUP_BITS = 0o2070
@@ -60,23 +61,38 @@ class Output:
     _fd: int
     _finish: Callable[[], None]
 
-    def add(self, text: str) -> None:
-        """Put ``text`` there, to be followed by more. Raises OutputError."""
-        self._put(text, _nothing)
+    def add(self, pieces: Iterable[str]) -> None:
+        """Put a text, or its pieces, there, to be followed by more. Raises OutputError."""
+        self._put(pieces, _nothing)
 
-    def write(self, text: str) -> None:
+    def write(self, pieces: Iterable[str]) -> None:
         """Put the last of the text there, and make a file appear under its name.
 
         Raises OutputError.
         """
-        self._put(text, self._finish)
+        self._put(pieces, self._finish)
 
-    def _put(self, text: str, then: Callable[[], None]) -> None:
+    def _put(self, pieces: Iterable[str], then: Callable[[], None]) -> None:
         try:
-            write_all(self._fd, text.encode(errors="backslashreplace"))
+            for block in _blocks(pieces):
+                write_all(self._fd, block.encode(errors="backslashreplace"))
             then()
         except OSError as error:
             raise OutputError(_cannot(self.name, error)) from error
+
+
+def _blocks(pieces: Iterable[str]) -> Iterator[str]:
+    """Join what is small, so that each call writes something worth it."""
+    block: list[str] = []
+    size = 0
+    for piece in (pieces,) if isinstance(pieces, str) else pieces:
+        block.append(piece)
+        size += len(piece)
+        if size >= _BLOCK:
+            yield "".join(block)
+            block.clear()
+            size = 0
+    yield "".join(block)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ _OFF: Final = tools.systrace("--vdso", "off")
 _PER_PROCESS: Final = tools.systrace("--vdso", "off", "--counts-only")
 _TOOLS: Final = (tools.UNTRACED, tools.FLOOR, tools.FULL, _OFF, _PER_PROCESS)
 _SLOW: Final = (tools.STRACE, tools.PERF_TRACE, tools.BPFTRACE)
+_HELD: Final = (tools.UNTRACED, tools.FULL, _OFF)
 
 Subject = tuple[Tool, int]
 
@@ -38,7 +39,7 @@ def sections(rounds: int, _: int) -> list[Section]:
         tool, count = subject
         return Sample(peak_bytes(tool, (spawn, str(count))) / 1e6)
 
-    held = [(tool, n) for tool in (tools.FULL, _OFF) for n in (_FEW, _MANY)]
+    held = [(tool, n) for tool in _HELD for n in (_FEW, _MANY)]
     memory = interleaved(held, 1, megabytes)
 
     def name(subject: Subject) -> str:
@@ -52,7 +53,7 @@ def sections(rounds: int, _: int) -> list[Section]:
                 ["peak memory, MB", f"{_FEW:,} processes", f"{_MANY:,} processes"],
                 [
                     [tool.name, *(shown(memory.median((tool, n))) for n in (_FEW, _MANY))]
-                    for tool in (tools.FULL, _OFF)
+                    for tool in _HELD
                 ],
             ),
         )

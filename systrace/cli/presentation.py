@@ -1,6 +1,6 @@
 """What is done with the reports of a session: shown on standard error, written to files."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -113,19 +113,21 @@ class _Files:
         self, outputs: Sequence[Output], snapshot: "Snapshot", verdict: "Verdict | None"
     ) -> None:
         for output in outputs:
-            text = formats.text(
+            pieces = formats.pieces(
                 snapshot.report, output.format, self._table, verdict, first=self._first
             )
             if snapshot.kind == "final":
-                self._write(output, output.write, text)
+                self._write(output, output.write, pieces)
             else:
-                self._background.do(partial(self._write, output, output.add, text))
+                self._background.do(partial(self._write, output, output.add, pieces))
 
-    def _write(self, output: Output, write: Callable[[str], None], text: str) -> None:
+    def _write(
+        self, output: Output, write: Callable[[Iterable[str]], None], pieces: Iterable[str]
+    ) -> None:
         if output in self._failed:
             return  # what lost a part is not to pass for the whole
         try:
-            write(text)
+            write(pieces)
         except OutputError as error:
             self.failures.append(error)
             self._failed.append(output)

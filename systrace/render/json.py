@@ -1,6 +1,7 @@
 """The report as JSON; ``report.schema.json`` says what is in it, ``systrace.saved`` reads it."""
 
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,15 +20,41 @@ def render(report: Report, _table: TableOptions | None = None) -> str:
     Text from outside is escaped: control characters, and bytes that are no UTF-8 as ``\udc80``
     to ``\udcff``, which is how ``os.fsdecode`` hands them over and ``os.fsencode`` takes them.
     """
+    return "".join(pieces(report))
+
+
+def pieces(report: Report) -> Iterator[str]:
+    """Write the same piece by piece, a process each: there may be 10,000."""
     document = to_document(replace(report, processes=()))
-    # one by one: there may be 10,000
     document["processes"] = map(_process, report.processes)
-    return written(document)
+    return _pieces(document)
 
 
 def written(document: dict[str, Any]) -> str:
     """Write any document so."""
-    return _written(document, "") + "\n"
+    return "".join(_pieces(document))
+
+
+def _pieces(document: dict[str, Any]) -> Iterator[str]:
+    before = "{"
+    for key, value in document.items():
+        yield f"{before}\n{_INDENT}{json.dumps(key)}: "
+        if isinstance(value, map):
+            yield from _listed(value)
+        else:
+            yield _written(value, _INDENT)
+        before = ","
+    yield "\n}\n"
+
+
+def _listed(values: Iterator[Any]) -> Iterator[str]:
+    """Write a list on the second level that is not all there at once, each value in a piece."""
+    indent = 2 * _INDENT
+    before = "["
+    for value in values:
+        yield f"{before}\n{indent}{_written(value, indent)}"
+        before = ","
+    yield "[]" if before == "[" else f"\n{_INDENT}]"
 
 
 def to_document(report: Report) -> dict[str, Any]:
@@ -175,7 +202,7 @@ def _written(value: Any, indent: str) -> str:
     if isinstance(value, dict):
         brackets = "{}"
         parts = [f"{json.dumps(key)}: {_written(part, deeper)}" for key, part in value.items()]
-    elif isinstance(value, list | map):
+    elif isinstance(value, list):
         brackets = "[]"
         parts = [_written(part, deeper) for part in value]
     else:
