@@ -1,6 +1,7 @@
 """Clocks that jump, and CPUs that go and come back."""
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,10 @@ from .tracing import SYSTRACE, Tracer, example
 
 # as clock_gettime has it for whoever lives in that time namespace; the kernel's own stays
 AHEAD_S = 100_003
+# a clock never goes below 0, and a machine may have been started just now
+BEHIND_S = min(1_009, int(time.monotonic()) // 2)
 AHEAD = ("unshare", "-T", "--fork", "--kill-child", "--monotonic", str(AHEAD_S))
-BEHIND = ("unshare", "-T", "--fork", "--kill-child", "--monotonic", "-1009")
+BEHIND = ("unshare", "-T", "--fork", "--kill-child", "--monotonic", str(-BEHIND_S))
 SANE_NS = 1_000 * 10**9
 
 CPUS = Path("/sys/devices/system/cpu")
