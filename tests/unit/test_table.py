@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from systrace.options import SORT_KEYS, SortKey, TableOptions
 from systrace.render.table import render
 from systrace.render.text import columns, printable
-from systrace.report import Call, Exit, Machine, Probes, Process, Report, Times
+from systrace.report import Call, Report
+
+from .tables import read, table, with_calls
 
 GOLDEN = """\
 ./goapp: exit 0, 67.2 ms, 1 process, 4 threads; clocksource tsc; lost 0
@@ -35,10 +37,6 @@ Times are wall clock, waiting included, summed over threads; ~ is estimated.
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def table(report: Report, **options: object) -> str:
-    return render(report, replace(TableOptions(), **options))  # type: ignore[arg-type]  # kwargs
-
-
 def cells(report: Report, **options: object) -> list[list[str]]:
     """The words of each row between the rules."""
     return [line.split() for line in table(report, **options).split("\n\n")[1].splitlines()]
@@ -48,18 +46,6 @@ def names(report: Report, **options: object) -> list[str]:
     return [
         row[0] for row in cells(report, **options)[2:-3] if len(row) > 2 and not row[0].isupper()
     ]
-
-
-def with_calls(report: Report, *calls: Call) -> Report:
-    return replace(report, calls=calls)
-
-
-def read(count: int, **more: object) -> Call:
-    return replace(Call("read", "syscall", "x86_64", count), **more)  # type: ignore[arg-type]
-
-
-def stayed(count: int) -> Call:
-    return Call("time", "vdso", "x86_64", count)
 
 
 def test_the_example_of_the_design_looks_as_it_does_there(goapp: Report) -> None:
@@ -180,170 +166,11 @@ def test_top_hides_rows_and_says_so_and_totals_stay_whole(goapp: Report) -> None
     assert "Left out by --top: 12 calls in 1 row;" in table(goapp, top=3)
 
 
-@pytest.mark.parametrize(
-    ("ring3", "ring0", "vdso", "verdict"),
-    [
-        (2, 155, "patch", "2 calls stayed in ring 3; 155 entered ring 0."),
-        (1, 1, "patch", "1 call stayed in ring 3; 1 entered ring 0."),
-        (0, 155, "patch", "No call stayed in ring 3; 155 entered ring 0."),
-        (5, 0, "patch", "5 calls stayed in ring 3; none entered ring 0."),
-        (0, 0, "patch", "No call was counted."),
-        (
-            0,
-            155,
-            "off",
-            "155 calls entered ring 0; vDSO calls were not counted (--vdso off).",
-        ),
-        (0, 1, "off", "1 call entered ring 0; vDSO calls were not counted (--vdso off)."),
-        (0, 0, "off", "No call entered ring 0; vDSO calls were not counted (--vdso off)."),
-        (0, 155, "none", "155 calls entered ring 0; the target has no vDSO."),
-        # Some process had one, whatever the last one had.
-        (3, 155, "none", "3 calls stayed in ring 3; 155 entered ring 0."),
-    ],
-)
-def test_the_verdict_is_good_english_and_claims_nothing_uncounted(
-    goapp: Report, ring3: int, ring0: int, vdso: str, verdict: str
-) -> None:
-    report = replace(
-        with_calls(goapp, stayed(ring3), read(ring0)), probes=Probes("raw_tracepoint", vdso)
-    )
-    assert table(report).splitlines()[-1] == verdict
-    row = next(line for line in table(report).splitlines() if line.startswith("stayed"))
-    assert row.split()[-1] == ("-" if vdso == "off" and not ring3 else str(ring3))
-
-
-@pytest.mark.parametrize(
-    ("ended", "words"),
-    [
-        (Exit(code=3), "exit 3"),
-        (Exit(signal=15), "killed by SIGTERM"),
-        (Exit(), "still running"),
-    ],
-)
-def test_the_headline_says_how_the_target_ended(goapp: Report, ended: Exit, words: str) -> None:
-    text = table(replace(goapp, exit=ended), width=90)
-    assert text.startswith(f"./goapp: {words}, 67.2 ms, 1 process,")
-
-
-def test_a_long_command_has_its_own_line_and_a_hostile_one_is_inert(goapp: Report) -> None:
-    lines = table(replace(goapp, command=("./goapp", "x" * 200))).splitlines()
-    assert lines[:3] == [
-        f"./goapp {'x' * 68}...:",
-        "exit 0, 67.2 ms, 1 process, 4 threads; clocksource tsc; lost 0",
-        "",
-    ]
-    hostile = table(replace(goapp, command=("a\x1b[2J\nb", "\u202e", "c d")))
-    assert hostile.startswith(r"'a\x1b[2J\nb' '")
-
-
-def test_without_a_command_the_headline_names_processes(goapp: Report) -> None:
-    processes = tuple(Process(pid, 1, "nginx") for pid in range(1, 7))
-    named = replace(goapp, command=(), processes=processes[:1], exit=Exit())
-    assert table(named).startswith("nginx (1): still running, ")
-    many = replace(named, processes=processes)
-    assert table(many).startswith(
-        "nginx (1), nginx (2), nginx (3), nginx (4) and 2 more:\nstill running, "
-    )
-    assert table(replace(named, processes=())).startswith("attached: still running, ")
-
-
 def test_calls_of_another_abi_are_marked(goapp: Report) -> None:
     foreign = Call("getpid", "syscall", "i386", 7, errors={"EPERM": 2})
     text = table(with_calls(goapp, foreign))
     assert re.search(r"^getpid \[i386\] +7 syscall", text, re.MULTILINE)
     assert "Errors: getpid [i386] EPERM 2." in text
-
-
-def fallback(count: int, name: str = "clock_gettime", **clocks: int) -> Call:
-    return Call(name, "vdso-fallback", "x86_64", count, by_clock=clocks)
-
-
-@pytest.mark.parametrize(
-    ("call", "clocksource", "notes"),
-    [
-        (
-            fallback(1, CLOCK_THREAD_CPUTIME_ID=1),
-            "tsc",
-            ["clock_gettime fell back once: CPU-time clocks always need the kernel."],
-        ),
-        (
-            fallback(1_500, CLOCK_MONOTONIC=1_500),
-            "hpet",
-            ["clock_gettime fell back 1,500 times: clocksource hpet cannot be read in ring 3."],
-        ),
-        (
-            fallback(5, "gettimeofday"),
-            "acpi_pm",
-            ["gettimeofday fell back 5 times: clocksource acpi_pm cannot be read in ring 3."],
-        ),
-        (
-            fallback(5, "getrandom"),
-            "hpet",
-            ["getrandom fell back 5 times: the vDSO left it to the kernel."],
-        ),
-        (
-            fallback(2, CLOCK_MONOTONIC=2),
-            "kvm-clock",
-            ["clock_gettime fell back 2 times: the vDSO left it to the kernel."],
-        ),
-        (
-            fallback(9, CLOCK_PROCESS_CPUTIME_ID=2, CLOCK_MONOTONIC=3, CLOCK_REALTIME_ALARM=4),
-            "hpet",
-            [
-                "clock_gettime fell back 2 times: CPU-time clocks always need the kernel.",
-                "clock_gettime fell back 3 times: clocksource hpet cannot be read in ring 3.",
-                "clock_gettime fell back 4 times: the vDSO left it to the kernel.",
-            ],
-        ),
-    ],
-)
-def test_a_fallback_is_explained_as_far_as_it_can_be(
-    goapp: Report, call: Call, clocksource: str, notes: list[str]
-) -> None:
-    machine = Machine("6.18", "x86_64", 2, clocksource)
-    text = table(replace(with_calls(goapp, call), machine=machine))
-    assert [line for line in text.splitlines() if "fell back" in line] == notes
-
-
-def test_many_errors_take_three_lines_and_the_rest_is_counted(goapp: Report) -> None:
-    errors = {f"E{number:03}": 1_000 - number for number in range(200)}
-    lines = table(with_calls(goapp, read(10_000_000, errors=errors))).splitlines()
-    first = next(index for index, line in enumerate(lines) if line.startswith("Errors:"))
-    assert lines[first].startswith("Errors: read E000 1,000, read E001 999, ")
-    listed = " ".join(lines[first : first + 3])
-    more = re.search(r", and ([0-9]+) more\.$", listed)
-    assert more
-    assert listed.count("read") + int(more[1]) == 200
-    assert listed.count("read") >= 12
-    assert len(lines) == first + 3
-
-
-def test_calls_that_did_not_return_are_named_unless_they_never_do(goapp: Report) -> None:
-    leaving = Call("exit_group", "syscall", "x86_64", 1, unfinished=1)
-    text = table(with_calls(goapp, leaving, read(5, unfinished=2, filtered=3)))
-    words = " ".join(text.split())
-    assert "Unfinished at the end: read 2. Answered by a seccomp filter" in words
-    assert words.endswith("not counted: read 3.")
-    assert "Unfinished" not in table(with_calls(goapp, leaving))
-
-
-def test_lost_calls_are_loud(goapp: Report) -> None:
-    text = table(replace(goapp, lost=1_234), colour=True)
-    assert "; lost 1,234" in text
-    assert "\x1b[1;31mLOST: up to 1,234 calls missing from these counts.\x1b[0m" in text
-    assert "LOST" not in table(goapp)
-
-
-def test_warnings_and_selections_are_said(goapp: Report) -> None:
-    text = table(replace(goapp, warnings=("odd\x1b[2J " + "w" * 100,), selected=True))
-    assert "\nWarning: odd\\x1b[2J\nwww" in text
-    assert "\nA selection (-e) left calls out: the totals are of the selected calls.\n" in text
-    assert "selection" not in table(goapp)
-
-
-def test_times_that_are_all_estimated_are_said_to_be(goapp: Report) -> None:
-    only = Call("time", "vdso", "x86_64", 5, times=Times(100, 20.0, estimated=True))
-    assert table(with_calls(goapp, only)).endswith("\nTimes marked ~ are estimated.\n")
 
 
 def test_what_nobody_saw_return_has_no_number_of_errors(goapp: Report) -> None:
@@ -357,30 +184,3 @@ def test_an_empty_report_is_still_a_table(goapp: Report) -> None:
     text = table(with_calls(goapp))
     assert re.search(r"^entered ring 0 +0 +0$", text, re.MULTILINE)
     assert text.endswith("\nNo call was counted.\n")
-
-
-def test_no_vdso_call_is_no_0_where_some_were_not_counted(goapp: Report) -> None:
-    report = replace(with_calls(goapp, read(155)), incomplete=("vdso",))
-    assert table(report).splitlines()[-1] == (
-        "155 calls entered ring 0; not all vDSO calls were counted."
-    )
-    row = next(line for line in table(report).splitlines() if line.startswith("stayed"))
-    assert row.split()[-1] == "-"
-
-
-def test_processes_that_were_attached_to_and_have_ended_are_not_running(goapp: Report) -> None:
-    one, other = (Process(pid, 1, "sleep", ended_ns=5) for pid in (3, 4))
-    ended = replace(goapp, command=(), processes=(one, other), exit=Exit())
-    assert table(ended).startswith("sleep (3), sleep (4):\nended, ")
-    assert table(replace(ended, processes=(one, replace(other, ended_ns=None)))).startswith(
-        "sleep (3), sleep (4):\nstill running, "
-    )
-
-
-def test_times_say_that_systrace_prepares_what_is_started(goapp: Report) -> None:
-    times = next(one.times for one in goapp.calls if one.times and not one.times.estimated)
-    timed = replace(read(7), times=times)
-    execve = replace(timed, name="execve", count=2)
-    said = "where a program is started, with systrace's preparing of it"
-    assert said in " ".join(table(with_calls(goapp, timed, execve)).split())
-    assert said not in " ".join(table(with_calls(goapp, timed, replace(execve, count=1))).split())
