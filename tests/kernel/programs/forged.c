@@ -6,7 +6,6 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -14,6 +13,8 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "rounds.h"
 
 enum { PAGE = 4096, COUNTERS = 16384 };
 static const char magic[] = "systrace vdso 1\n";
@@ -28,7 +29,7 @@ static int own_root(const char *directory)
 int main(int argc, char **argv)
 {
 	struct timespec now;
-	char *code, line[16];
+	char *code;
 	int file, far;
 
 	if (argc != 3 || own_root(argv[1]))
@@ -44,15 +45,11 @@ int main(int argc, char **argv)
 	    mmap(code + PAGE, COUNTERS, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_FIXED | (far ? MAP_ANONYMOUS : 0), far ? -1 : file, 0) == MAP_FAILED)
 		return 3;
-	puts("ready");
-	fflush(stdout);
-	while (fgets(line, sizeof(line), stdin)) {
-		for (int i = 0; i < 1009; i++)
-			clock_gettime(CLOCK_MONOTONIC, &now);
+	say("ready");
+	while (make_round()) {
 		if (ftruncate(file, 0))
 			return 4;
-		puts("done");
-		fflush(stdout);
+		say("done");
 	}
 	return 0;
 }

@@ -2,28 +2,23 @@
  * prints "ready", and after each line that it reads asks for the time of its vDSO 1,009 times.
  */
 #include <fcntl.h>
-#include <stdio.h>
 #include <sys/auxv.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "rounds.h"
 
 int main(void)
 {
 	static const char zeros[0x200];
 	int memory = open("/proc/self/mem", O_WRONLY);
 	struct timespec now;
-	char line[16];
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	if (pwrite(memory, zeros, sizeof(zeros), getauxval(AT_SYSINFO_EHDR)) != sizeof(zeros))
 		return 1;
-	puts("ready");
-	fflush(stdout);
-	while (fgets(line, sizeof(line), stdin)) {
-		for (int i = 0; i < 1009; i++)
-			clock_gettime(CLOCK_MONOTONIC, &now);
-		puts("done");
-		fflush(stdout);
-	}
+	say("ready");
+	while (make_round())
+		say("done");
 	return 0;
 }
