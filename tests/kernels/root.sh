@@ -10,6 +10,10 @@ mount -t securityfs securityfs /sys/kernel/security
 mount -t tracefs tracefs /sys/kernel/tracing
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 ip link set lo up
+ln -s /proc/self/fd /dev/fd
+ln -s fd/0 /dev/stdin
+ln -s fd/1 /dev/stdout
+ln -s fd/2 /dev/stderr
 
 # Read once from end to end what would be faulted in page by page, each over 9p.
 cat /usr/lib/x86_64-linux-gnu/libLLVM-*.so.1 /usr/lib/x86_64-linux-gnu/libclang-cpp.so.* \
