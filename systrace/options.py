@@ -11,6 +11,7 @@ Format = Literal["table", "json", "csv", "markdown", "prometheus", "github"]
 
 VDSO_MODES: tuple[VdsoMode, ...] = ("auto", "patch", "breakpoint", "uprobe", "off")
 SORT_KEYS: tuple[SortKey, ...] = ("count", "errors", "total", "mean", "p99", "max", "name")
+TIMES: frozenset[SortKey] = frozenset({"total", "mean", "p99", "max"})  # of sort keys
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 

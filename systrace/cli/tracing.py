@@ -14,6 +14,7 @@ from systrace.cli.presentation import Observed, Presentation, present
 from systrace.errors import OutputError, UsageError
 from systrace.options import (
     FORMATS,
+    TIMES,
     RunOptions,
     Selection,
     Snapshots,
@@ -68,6 +69,9 @@ def presentation(asked: Mapping[str, Any], trace: TraceOptions) -> Presentation:
         raise UsageError(
             "-i makes many reports, and Prometheus reads one; -o FILE.prom gets the whole run"
         )
+    if trace.counts_only and asked["sort"] in TIMES:
+        key = asked["sort"]
+        raise UsageError(f"--counts-only takes no times, and -S {key} sorts by them: give one")
     table = TableOptions(
         asked["sort"],
         asked["top"],

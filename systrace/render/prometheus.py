@@ -23,7 +23,7 @@ from systrace import __version__
 from systrace.options import TableOptions
 from systrace.render.rows import is_uncounted
 from systrace.render.text import printable
-from systrace.report import RING, Call, Process, Report, Ring, Times
+from systrace.report import RING, Call, Overhead, Process, Report, Ring, Times
 
 Labels = Mapping[str, str]
 
@@ -95,8 +95,10 @@ class _Metrics:
 
     def gauge(self, name: str, what: str, *values: float | None, **labels: str) -> Metric:
         """Leave out what is None."""
-        samples = (("", labels, value) for value in values if value is not None)
-        return self._make(name, "gauge", what, samples)
+        return self.gauges(name, what, ((labels, value) for value in values if value is not None))
+
+    def gauges(self, name: str, what: str, samples: Iterable[tuple[Labels, float]]) -> Metric:
+        return self._make(name, "gauge", what, (("", *sample) for sample in samples))
 
     def summary(self, name: str, what: str, calls: Iterable[Call]) -> Metric:
         samples = (sample for call in calls for sample in _durations(call))
@@ -143,6 +145,20 @@ def _run(report: Report) -> Iterator[Metric]:
             "For how long, at most, systrace held a thread.",
             report.longest_stop_ns / SECOND_NS,
         )
+    if report.overhead is not None:
+        yield from _overhead(make, report.overhead)
+
+
+def _overhead(make: "_Metrics", cost: Overhead) -> Iterator[Metric]:
+    added_s, held_s = cost.added_ns / SECOND_NS, cost.held_ns / SECOND_NS
+    yield make.gauge("run_added_seconds", "What tracing added, summed over threads.", added_s)
+    yield make.gauge("run_held_seconds", "For how long programs were held.", held_s)
+    costs: dict[Ring, float | None] = {"3": cost.vdso_ns, "3->0": cost.syscall_ns}
+    yield make.gauges(
+        "call_added_seconds",
+        "What counting adds to a call on this machine.",
+        (({"ring": ring}, ns / SECOND_NS) for ring, ns in costs.items() if ns is not None),
+    )
 
 
 def _calls(report: Report) -> Iterator[Metric]:

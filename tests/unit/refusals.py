@@ -20,6 +20,7 @@ TRACING: Mapping[str, str] = {
     "run --no-follow --follow=signal true": "leaves --follow=signal nothing to follow",
     "run --follow=both true": "takes signal or no value",
     "run -i 1 -F prometheus true": "Prometheus reads one",
+    "run --counts-only -S p99 true": "--counts-only takes no times, and -S p99 sorts by them",
     "run -i 0 true": "takes a time such as",
     "run -i 9999h true": "takes a time such as",
     "run -n 0 true": "takes a number of rows, 1 or more",

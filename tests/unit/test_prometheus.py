@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 
 from systrace.options import TableOptions
 from systrace.render.prometheus import label, render
-from systrace.report import Call, Exit, Probes, Process, Report
+from systrace.report import Call, Exit, Overhead, Probes, Process, Report
 
 from .conftest import HOSTILE, TEXT
 
@@ -107,6 +107,17 @@ def test_facts_of_the_run_are_gauges(goapp: Report) -> None:
     assert value(series, "run_longest_stop_seconds") == 0.0025
     assert value(series, "lost_calls_total") == 7
     assert not of(read(goapp), "run_longest_stop_seconds")
+
+
+def test_what_tracing_cost_is_there_where_it_is_known(goapp: Report) -> None:
+    series = read(replace(goapp, overhead=Overhead(200.0, 10.0, 3_000_000, 8_000_000, 1.5, 2.0)))
+    assert value(series, "run_added_seconds") == 0.008
+    assert value(series, "run_held_seconds") == 0.003
+    assert value(series, "call_added_seconds", ring="3") == 10e-9
+    assert value(series, "call_added_seconds", ring="3->0") == 200e-9
+    some = read(replace(goapp, overhead=Overhead(200.0, None, 0, 0, None, None)))
+    assert len(of(some, "call_added_seconds")) == 1
+    assert not of(read(goapp), "run_added_seconds")
 
 
 @pytest.mark.parametrize(
