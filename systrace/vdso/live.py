@@ -31,6 +31,7 @@ from systrace.vdso.x86_64 import PAGE, Plan
 
 _UNHELD_TRIES: Final = 20
 _FORKED: Final = "breakpoints are not inherited by a fork"
+_SHARED: Final = "attach gives them no counters of their own"
 # what /proc says of a process that execs or ends meanwhile among them
 _OBSTACLES: Final = (UnpatchableError, BreakpointError, HoldError, OSError)
 
@@ -71,6 +72,7 @@ class LiveVdso(VdsoCount):
         self._left: list[str] = []
         self._longest_ns: list[int] = []
         self._held: set[int] = set()  # by breakpoints
+        self._patched: set[int] = set()
 
     def __exit__(self, *of_error: object) -> None:
         super().__exit__(*of_error)
@@ -153,6 +155,7 @@ class LiveVdso(VdsoCount):
             self._guard = Guard(LivePatcher(plan, self.secret, seeds, self._holds))
         patched = self._guard.patch(process)
         self._images.add(process.pid, LivePages(plan, patched))
+        self._patched.add(process.pid)
 
     def _take_held(self, process: Found, seeds: Seeds) -> None:
         breakpoints, image = self._breakpoints, self._image
@@ -177,13 +180,11 @@ class LiveVdso(VdsoCount):
         self._held.add(process.pid)
 
     def descended(self, processes: Sequence[ProcessTally]) -> None:
-        """Note who was forked by what has breakpoints, and has none itself."""
-        tree = set(self._held)
-        for process in sorted(processes, key=lambda process: process.start_ns):
-            if process.ppid in tree:
-                tree.add(process.pid)
-        if tree > self._held:
-            self._notes.uncounted[_FORKED] = len(tree - self._held)
+        """Note who was forked, and has no breakpoints, or no counters, of its own."""
+        if without := _descendants(self._held, processes):
+            self._notes.uncounted[_FORKED] = without
+        if self._per_process and (sharing := _descendants(self._patched, processes)):
+            self._notes.with_parent[_SHARED] = sharing
 
     def let_go(self, seeds: Seeds) -> None:
         """Restore what was patched, and let breakpoints count no more.
@@ -205,6 +206,15 @@ class LiveVdso(VdsoCount):
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""
         return [*super().warnings(), *self._left]
+
+
+def _descendants(pids: set[int], processes: Sequence[ProcessTally]) -> int:
+    """Return how many processes these have forked, and those in turn."""
+    tree = set(pids)
+    for process in sorted(processes, key=lambda process: process.start_ns):
+        if process.ppid in tree:
+            tree.add(process.pid)
+    return len(tree) - len(pids)
 
 
 def _reason(error: Exception) -> str:

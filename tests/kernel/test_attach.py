@@ -101,6 +101,20 @@ def test_children_forked_after_have_no_breakpoints_and_the_report_says_so(trace:
     assert "vdso" in traced.report["incomplete"]
 
 
+def test_by_process_the_calls_of_children_are_said_to_stand_with_their_parents(
+    trace: Tracer,
+) -> None:
+    traced = while_it_forks(trace, "-P")
+    parent, *children = traced.report["processes"]
+    counts = [
+        sum(call["count"] for call in process["calls"] if call["via"] == "vdso")
+        for process in (parent, *children)
+    ]
+    assert counts == [traced.count("clock_gettime", "vdso"), 0, 0, 0]
+    (warning,) = traced.warnings
+    assert warning.startswith("vDSO calls of 3 forked processes are shown with the parent's: ")
+
+
 def while_it_forks(trace: Tracer, *options: str) -> Traced:
     with started("/usr/bin/python3", "-S", "-c", FORKS) as python:
         assert python.line() == "ready"
