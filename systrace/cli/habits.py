@@ -29,6 +29,9 @@ _FORMATS = {(wanted,) for wanted in FORMATS}
 # Options of strace and ltrace that ask for what a report always holds.
 _ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
 _FOLLOWS = "-f follows children; a format is asked for with -F:"
+_BEHIND = "the value of --follow stands behind an =:"
+_SIGNAL = ("signal",)
+_FLAGS = ("-f", "--follow")
 _OPTIONAL = ("run", "follow")
 _PID = ("-p", "--pid", "--attach")
 # What options without a type of their own take.
@@ -68,14 +71,16 @@ def _in_clicks_words(error: click.UsageError, verb: str) -> str:
     return f"{printable(error.format_message())}\n  {launcher.call((verb, '--help'))}"
 
 
-def refuse_meant_format(line: Line) -> None:
-    """Refuse ``-f json``: -f follows children, as in strace, and ``json`` would be the command.
+def refuse_meant_value(line: Line) -> None:
+    """Refuse ``-f json`` and ``--follow signal``: the flag follows children, as in strace.
 
-    Raises UsageError.
+    What stands behind it would be the command. Raises UsageError.
     """
-    meant = _meant_format(line)
+    said, meant = _FOLLOWS, _meant_format(line)
+    if meant is None:
+        said, meant = _BEHIND, _meant_signal(line)
     if meant is not None and shutil.which(line.command[0]) is None:
-        raise UsageError(_with(_FOLLOWS, example(meant)))
+        raise UsageError(_with(said, example(meant)))
 
 
 def _meant_format(line: Line) -> Line | None:
@@ -84,6 +89,15 @@ def _meant_format(line: Line) -> Line | None:
         return None
     wanted, *command = line.command
     return replace(line.swap(last, Word("-F", None, wanted)), command=tuple(command))
+
+
+def _meant_signal(line: Line) -> Line | None:
+    last = line.words[-1] if line.words else None
+    if line.verb != "run" or last is None or last.spelling not in _FLAGS:
+        return None
+    if line.command[:1] != _SIGNAL:
+        return None
+    return replace(line.swap(last, Word("--follow=signal", None)), command=line.command[1:])
 
 
 def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[str]) -> str:

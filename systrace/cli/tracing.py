@@ -28,14 +28,15 @@ if TYPE_CHECKING:
     from systrace.watch import Snapshot
 
 _PROGRESS_S = 1.0
+_MEANT = frozenset((*FORMATS, "signal"))  # as values of -f and --follow, which take none
 
 
 def refuse_habits(command: click.Command, arguments: Sequence[str]) -> None:
     """Refuse what click accepts and nobody means. Raises UsageError."""
-    if any(argument in FORMATS for argument in arguments):
+    if not _MEANT.isdisjoint(arguments):
         from systrace.cli import habits  # noqa: PLC0415 - few lines have such a word
 
-        habits.refuse_meant_format(split(command, arguments[0], arguments[1:]))
+        habits.refuse_meant_value(split(command, arguments[0], arguments[1:]))
 
 
 def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:

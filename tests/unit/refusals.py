@@ -38,6 +38,7 @@ TRACING: Mapping[str, str] = {
     "run -o /dev/fd/99 true": "Bad file descriptor",
     "run --zzz true": "run has no option --zzz",
     "run -f json true": "a format is asked for with -F",
+    "run --follow signal true": "the value of --follow stands behind an =",
     "run": "run needs a command to trace",
     "run --quiet=1 true": "takes no value",
     "run --fail-if 'errors > +5%' true": "a change needs a report to compare with",

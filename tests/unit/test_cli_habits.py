@@ -49,6 +49,8 @@ TYPED = {
     "run -o ls": "run -o report.json ls",
     "run -f json ./app -n 5": "run -F json ./app -n 5",
     "run -f json": f"run -F json {EXAMPLE}",
+    "run -q --follow signal ./app -n 5": "run -q --follow=signal ./app -n 5",
+    "run -f signal": f"run --follow=signal {EXAMPLE}",
     "run -fjson ./app": "run -F json ./app",
     "run -ftable ./app": "run -F table ./app",
     "run --outptu x ls": "run --output x ls",

@@ -76,8 +76,14 @@ def test_follow_is_by_signal_where_that_is_said_among_the_options(asked: Ask) ->
 )
 @pytest.mark.parametrize("follow", ["-f", "--follow"])
 def test_follow_takes_no_command_for_its_value(
-    asked: Ask, follow: str, command: tuple[str, ...]
+    asked: Ask,
+    follow: str,
+    command: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    (tmp_path / "signal").touch(0o755)  # there is a program of that name
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     wanted = asked(follow, *command)
     assert wanted.command == command[command[0] == "--" :]
     assert wanted.trace.follow
