@@ -79,6 +79,8 @@ def test_a_program_that_handles_sigtstp_stops_and_goes_on(mode: str, handles: st
             terminal.until("back\r\n")
             terminal.type(f"{word}\n")
             terminal.until(f"got {word}\r\n")
+            # until systrace has gone on, too, a Ctrl-Z stops it before the program
+            terminal.until_it_goes_on()
         terminal.type("\x04")
         terminal.until(PROMPT)
         assert terminal.run("jobs") == ""
