@@ -9,7 +9,7 @@ import pytest
 
 from .attaching import CALLS, MODES, attach_argv, attached, round_of
 from .live import Live, started
-from .tracing import EXAMPLES, HANGS_S, Traced, Tracer, example
+from .tracing import EXAMPLES, HANGS_S, VDSO, Traced, Tracer, example
 
 Build = Callable[..., str]
 
@@ -64,8 +64,8 @@ def test_what_is_to_be_done_to_a_process_is_said_before(trace: Tracer, target: L
     with attached(trace, pid) as systrace:
         (said,) = systrace.said
         assert said == (
-            f"systrace: patching 6 vDSO functions of on_signal ({pid}), restored on exit; "
-            "--vdso breakpoint or off changes nothing in it"
+            f"systrace: patching {len(VDSO)} vDSO functions of on_signal ({pid}), "
+            "restored on exit; --vdso breakpoint or off changes nothing in it"
         )
         systrace.detach()
 
