@@ -4,6 +4,7 @@ Every call raises OSError with the kernel's errno. Layouts: include/uapi/linux/p
 """
 
 import ctypes
+import errno
 import fcntl
 import os
 import struct
@@ -19,6 +20,9 @@ _IOC_ENABLE: Final = 0x2400
 _IOC_DISABLE: Final = 0x2401
 _IOC_SET_BPF: Final = 0x40042408
 _IOC_MODIFY_ATTRIBUTES: Final = 0x4008240B
+
+_PARANOID: Final = Path("/proc/sys/kernel/perf_event_paranoid")
+_MAINLINE: Final = 2  # the most that it means there
 
 _ANY_CPU: Final = -1
 _UPROBE_TYPE: Final = Path("/sys/bus/event_source/devices/uprobe/type")
@@ -57,6 +61,21 @@ def open_uprobe(path: str, offset: int, program_fd: int) -> int:
     event = _Event(kind, 0, 0, ctypes.addressof(name), offset)
     # of no process in particular: the CPU says only where the event is accounted
     return _open(event, -1, 0, program_fd)
+
+
+def reason(error: OSError) -> str:
+    """Say why the kernel opened no event.
+
+    Debian's kernels keep events from whoever lacks CAP_SYS_ADMIN where kernel.perf_event_paranoid
+    is above 2, as it is by default there; CAP_PERFMON is then not enough.
+    """
+    said = error.strerror or str(error)
+    if error.errno not in (errno.EACCES, errno.EPERM):
+        return said
+    paranoid = int(_PARANOID.read_text(encoding="ascii"))
+    if paranoid <= _MAINLINE:
+        return said
+    return f"{said} (it takes CAP_SYS_ADMIN, for kernel.perf_event_paranoid is {paranoid})"
 
 
 class _Event(NamedTuple):

@@ -68,8 +68,8 @@ def _breakpoints(facts: Facts, functions: int) -> Finding:
     elif facts.slots_errno == errno.EINVAL:
         remedy = "Linux 5.13 or later, whose breakpoints end with an exec"
     else:
-        said += f": {os.strerror(facts.slots_errno)}"
-        remedy = "see kernel.perf_event_paranoid; some virtual machines have none"
+        said += f": {perf_event.reason(OSError(facts.slots_errno, os.strerror(facts.slots_errno)))}"
+        remedy = "sysctl kernel.perf_event_paranoid=2; some virtual machines have none"
     return Finding(
         "breakpoints",
         "limited",

@@ -121,7 +121,8 @@ class Breakpoints:
         try:
             fd = self._open(0, own_address(), function, threads=False)
         except OSError as error:
-            raise UnsupportedError(f"this machine has no breakpoint: {error.strerror}") from error
+            why = perf_event.reason(error)
+            raise UnsupportedError(f"this machine has no breakpoint: {why}") from error
         try:
             with_hit_ns = calibration.once_ns(_TRIED, _TRIAL_CALLS, _CLOCK_REALTIME)
         finally:

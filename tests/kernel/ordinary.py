@@ -11,6 +11,9 @@ from .tracing import EXAMPLES
 
 USER, OTHER = pwd.getpwnam("nobody"), pwd.getpwnam("daemon")
 ENOUGH = ("bpf", "perfmon", "sys_ptrace", "checkpoint_restore")
+# Debian's kernels keep perf events from whoever has CAP_PERFMON only
+RESTRICTED = int(Path("/proc/sys/kernel/perf_event_paranoid").read_text()) > 2
+WITH_BREAKPOINTS = (*ENOUGH, "sys_admin") if RESTRICTED else ENOUGH
 
 
 def with_capabilities(*names: str, besides: Sequence[str] = ()) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import pytest
 
 from .attaching import CALLS, attached, round_of
 from .live import Live, started
-from .ordinary import ENOUGH, OTHER, USER, with_capabilities
+from .ordinary import ENOUGH, OTHER, RESTRICTED, USER, WITH_BREAKPOINTS, with_capabilities
 from .test_inheritance import status
 from .tracing import HANGS_S, SYSTRACE, Traced, Tracer, example
 
@@ -58,7 +58,8 @@ def test_with_four_capabilities_every_mode_counts_what_root_counts(
 ) -> None:
     program = example("vdso_all")
     roots = trace(program, options=(*options, "-u", USER.pw_name), cwd="/")
-    users = trace(program, options=options, prefix=FOUR, cwd="/")
+    enough = WITH_BREAKPOINTS if "breakpoint" in options else ENOUGH
+    users = trace(program, options=options, prefix=with_capabilities(*enough), cwd="/")
     assert counts(users) == counts(roots)
     assert users.totals == roots.totals
     assert users.report["probes"] == roots.report["probes"]
@@ -93,6 +94,14 @@ def test_a_uprobe_takes_cap_sys_admin_besides(trace: Tracer) -> None:
     assert traced.count("clock_gettime", "vdso") == 10_007
 
 
+def test_breakpoints_take_cap_sys_admin_besides_where_the_kernel_says_so(trace: Tracer) -> None:
+    argv = trace.argv("true", options=("--vdso", "breakpoint"))
+    done = subprocess.run([*FOUR, *argv], capture_output=True, check=False, text=True, cwd="/")
+    assert done.returncode == (125 if RESTRICTED else 0)
+    assert ("it takes CAP_SYS_ADMIN, for kernel.perf_event_paranoid" in done.stderr) == RESTRICTED
+    assert len(done.stderr.splitlines()) <= 2
+
+
 @pytest.fixture
 def theirs(build: Callable[..., str], public: Path) -> Iterator[Live]:
     """A program of somebody else's, as ``target``."""
@@ -104,7 +113,7 @@ def theirs(build: Callable[..., str], public: Path) -> Iterator[Live]:
 
 
 def observed(trace: Tracer, live: Live, mode: str, *names: str) -> Traced:
-    prefix = with_capabilities(*ENOUGH, *names)
+    prefix = with_capabilities(*(ENOUGH if mode == "patch" else WITH_BREAKPOINTS), *names)
     with attached(trace, live.process.pid, options=("--vdso", mode), prefix=prefix) as systrace:
         round_of(live)
         return systrace.detach()
@@ -158,7 +167,8 @@ def test_a_set_uid_program_keeps_its_privilege_and_is_counted(
     identify.chmod(0o755 | stat.S_ISUID)
     line = f"{program}; {identify} -u"
     for command in ([str(program)], ["sh", "-c", line]):
-        traced = trace(*command, options=(follow,), prefix=FOUR, cwd="/")
+        prefix = with_capabilities(*WITH_BREAKPOINTS)
+        traced = trace(*command, options=(follow,), prefix=prefix, cwd="/")
         assert traced.count("clock_gettime", "vdso") == 10_007 + 2_032
         assert "CAP_DAC_OVERRIDE" in traced.warnings[0]
     assert traced.process.stdout.splitlines()[-1] == b"0"
@@ -197,7 +207,8 @@ def test_a_program_with_a_filter_is_patched_with_cap_sys_admin_only(
     )
     prefix = with_capabilities(*ENOUGH, *besides)
     traced = trace(cage, clocks, prefix=prefix, cwd="/")
-    assert traced.count("clock_gettime", "vdso") == 120_084
+    nothing = RESTRICTED and by == "breakpoint"
+    assert traced.count("clock_gettime", "vdso") == (0 if nothing else 120_084)
     assert ("cannot be suspended" in " ".join(traced.warnings)) == (by == "breakpoint")
 
 
@@ -210,6 +221,8 @@ def test_doctor_tells_what_they_do_without() -> None:
     assert levels["privilege"] == levels["cache"] == "limited"
     outcomes = {trial["mode"]: trial["outcome"] for trial in document["self_test"]}
     assert outcomes.pop("uprobe") == "refused"
+    if RESTRICTED:
+        assert outcomes.pop("breakpoint") == "refused"
     assert set(outcomes.values()) == {"exact"}
 
 

@@ -163,7 +163,7 @@ def test_breakpoints_in_use_are_told_from_those_that_are_not_permitted() -> None
 
     assert "debugger" in told(errno.ENOSPC)
     assert "Linux 5.13" in told(errno.EINVAL)
-    assert "Operation not permitted; see kernel.perf_event_paranoid" in told(errno.EPERM)
+    assert "Operation not permitted; sysctl kernel.perf_event_paranoid" in told(errno.EPERM)
 
 
 @pytest.mark.parametrize("outcome", ["wrong", "refused", "untried"])

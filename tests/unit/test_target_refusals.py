@@ -7,6 +7,7 @@ import signal
 import struct
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,6 +109,20 @@ def test_a_machine_without_breakpoints_is_refused(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(perf_event, "open_breakpoint", fails(errno.ENOENT))
     with refused(UnsupportedError, "this machine has no breakpoint: No such file"):
         some_breakpoints()._try(calibration)
+
+
+def test_a_kernel_that_keeps_events_to_cap_sys_admin_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "paranoid").write_text("3\n")
+    monkeypatch.setattr(perf_event, "_PARANOID", tmp_path / "paranoid")
+    refused_ = OSError(errno.EACCES, "Permission denied")
+    assert perf_event.reason(refused_) == (
+        "Permission denied (it takes CAP_SYS_ADMIN, for kernel.perf_event_paranoid is 3)"
+    )
+    assert perf_event.reason(OSError(errno.ENOENT, "gone")) == "gone"
+    (tmp_path / "paranoid").write_text("2\n")
+    assert perf_event.reason(refused_) == "Permission denied"
 
 
 def test_breakpoints_that_miss_a_call_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
