@@ -5,7 +5,7 @@ nanoseconds of CLOCK_MONOTONIC unless the name says otherwise; the shapes are th
 ``report.schema.json`` beside this file.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
@@ -32,6 +32,8 @@ RING: Mapping[Via, Ring] = {
     "syscall": "3->0",
     "vsyscall": "3->0",
 }
+
+ABIS = ("x86_64", "i386", "x32")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,9 @@ class Report:
             )
         if self.selection is not None and not self.selection.admits(name):
             raise ValueError(f"{name} was not counted: the selection (expr, -e) left it out")
+        _require_known("via", via, RING)
+        _require_known("ring", ring, RING.values())
+        _require_known("ABI", abi, ABIS)
         if name in syscalls.VDSO_FUNCTIONS and via in (None, "vdso") and ring in (None, "3"):
             self._require_vdso(name)
         return sum(
@@ -254,6 +259,8 @@ class Report:
             raise ValueError(
                 f"calls of {what} were not all counted: those of the vDSO are {self.probes.vdso}"
             )
+        if not {"vdso", f"vdso {what}"}.isdisjoint(self.incomplete):
+            raise ValueError(f"calls of {what} were not all counted: {'; '.join(self.warnings)}")
 
     @property
     def vdso_fallbacks(self) -> int:
@@ -269,3 +276,10 @@ class Report:
     def restarted(self) -> int:
         """Calls that were restarted after a signal."""
         return sum(call.restarted for call in self.calls)
+
+
+def _require_known(what: str, value: str | None, known: Iterable[str]) -> None:
+    """Refuse a word that no call has, for it would always count 0. Raises ValueError."""
+    words = dict.fromkeys(known)
+    if value is not None and value not in words:
+        raise ValueError(f"no {what} is {value!r}: there are {', '.join(words)}")

@@ -50,6 +50,34 @@ def test_what_was_not_counted_is_refused_and_not_0(goapp: Report, vdso: str) -> 
     assert report.ring0_calls == 155
 
 
+@pytest.mark.parametrize("incomplete", ["vdso", "vdso getcpu"])
+def test_what_some_program_made_uncounted_is_refused_and_no_lower_bound(
+    goapp: Report, incomplete: str
+) -> None:
+    report = replace(goapp, incomplete=(incomplete,), warnings=("a 32-bit program", "more"))
+    for how in ({}, {"ring": "3"}, {"via": "vdso"}):
+        with pytest.raises(ValueError, match="getcpu were not all counted: a 32-bit program; more"):
+            report.count("getcpu", **how)  # type: ignore[arg-type]  # literals
+    assert report.count("clock_gettime", ring="3->0") == 12
+    if incomplete != "vdso":
+        assert report.count("clock_gettime", ring="3") == 2_000_152
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"ring": "0"}, "no ring is '0': there are 3, 3->0"),
+        ({"via": "sycall"}, "no via is 'sycall': there are vdso, vdso-fallback, syscall, vsyscall"),
+        ({"abi": "x86"}, "no ABI is 'x86': there are x86_64, i386, x32"),
+    ],
+)
+def test_a_word_that_no_call_has_is_refused_for_it_would_always_count_0(
+    goapp: Report, how: dict[str, str], said: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        goapp.count("clock_gettime", **how)  # type: ignore[arg-type]  # not such literals
+
+
 @pytest.mark.parametrize("vdso", ["none", "removed", "patch"])
 def test_without_a_vdso_0_is_a_count(goapp: Report, vdso: str) -> None:
     report = replace(goapp, calls=goapp.calls[1:], probes=Probes("raw_tracepoint", vdso))
