@@ -79,7 +79,7 @@ def _traced(options: RunOptions, build: Build | None) -> Generator[Snapshot, Non
         if tree.status is None:
             tree.start()
             target.released()
-        held_ns = time.monotonic_ns() - target.exec_ns
+        held_ns = (tree.let_go_ns or time.monotonic_ns()) - target.exec_ns
         facts = _facts(options, vdso, counting.started_ns() + held_ns)
         watch = Watch(counting, vdso, tree, facts)
         heard = set[int]()

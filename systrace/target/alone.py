@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 
@@ -23,6 +24,7 @@ class Alone:
         self.stopped_by = 0
         self.images = 0
         self.held_ns = 0
+        self.let_go_ns = 0
         self.redone: Counter[Rerun] = Counter()
 
     @property
@@ -41,6 +43,7 @@ class Alone:
 
     def start(self) -> None:
         """Release it; it stands at the exit of its exec."""
+        self.let_go_ns = time.monotonic_ns()
         with contextlib.suppress(ProcessLookupError):
             ptrace.detach(self._pid)
 

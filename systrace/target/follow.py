@@ -39,7 +39,8 @@ _POLL_S: Final = 0.001
 class Tree:
     """All tracees, by tid. One thread must make, step and release it: ptrace wants one tracer.
 
-    ``stopped_by`` is the signal that stopped the first process, 0 while it runs.
+    ``stopped_by`` is the signal that stopped the first process, 0 while it runs; ``let_go_ns`` is
+    when that was released, on CLOCK_MONOTONIC.
     """
 
     missed = "not stopped in time"
@@ -62,10 +63,12 @@ class Tree:
             _FOLLOW if children else _FOLLOW & ~(ptrace.O_TRACEFORK | ptrace.O_TRACEVFORK)
         )
         self._redo: dict[int, Rerun] = {}  # tid: the call that is to run again
+        self._halted: set[int] = set()  # processes that a signal has stopped, until SIGCONT
         self.status: int | None = None
         self.stopped_by = 0
         self.images = 0
         self.held_ns = 0  # all in all, programs that were started
+        self.let_go_ns = 0  # when the first one was
         self.redone: Counter[Rerun] = Counter()
 
     @property
@@ -81,7 +84,9 @@ class Tree:
         """Prepare and release the first process, which stands at the exit of its exec."""
         self._processes[self._first] = self._first
         with self._death_noted(self._first):
-            self._prepare(self._first)
+            pending = self._prepare(self._first)
+            self.let_go_ns = time.monotonic_ns()
+            self._go_on(self._first, pending)
 
     def step(self, until_ns: float) -> bool:
         """Handle what has happened, until nothing is left or ``until_ns`` has passed.
@@ -138,8 +143,12 @@ class Tree:
 
         A tracee hears of signals that it ignores, and they interrupt its calls: those that
         signal(7) lists as never restarted (epoll_wait, semop, sigtimedwait) end with EINTR, and
-        run again instead; others run again anyway. Each is noted, for it was one call.
+        run again instead; others run again anyway. Each is noted, for it was one call. But where a
+        SIGCONT ends a stop it was the stop that interrupted the call, and would have untraced.
         """
+        alone = number == signal.SIGCONT and self._tgid(tid) in self._halted
+        if alone:
+            self._halted.discard(self._tgid(tid))
         registers = ptrace.get_registers(tid)
         redone = self._redo.pop(tid, None)
         if redone is not None and registers.rax == _RESTART:
@@ -147,7 +156,8 @@ class Tree:
             registers.rax = 2**64 - redone.errno
             self.redone[redone] -= 1
         errno = _AGAIN.get(registers.rax)
-        if errno is not None and registers.orig_rax < _NO_CALL and ignores(tid, number):
+        in_call = errno is not None and registers.orig_rax < _NO_CALL
+        if errno is not None and in_call and not alone and ignores(tid, number):
             rerun = Rerun(self._tgid(tid), registers.orig_rax, errno)
             self.redone[rerun] += 1
             if errno != RESTART_BLOCK:
@@ -161,6 +171,7 @@ class Tree:
         if tid == self._first:
             self.stopped_by = 0 if number == signal.SIGTRAP else number
         if number != signal.SIGTRAP:
+            self._halted.add(self._tgid(tid))
             ptrace.listen(tid)
         elif self._children or self._tgid(tid) == self._first:
             self._go_on(tid, arrive(self._images, tid, self._options) if self._is_new(tid) else 0)
@@ -211,12 +222,12 @@ class Tree:
                 break
             pending = os.WSTOPSIG(status)
             ptrace.to_syscall(pid)
-        self._prepare(pid, pending)
+        self._go_on(pid, self._prepare(pid) or pending)
         self.held_ns += time.monotonic_ns() - began_ns
 
-    def _prepare(self, pid: int, pending: int = 0) -> None:
+    def _prepare(self, pid: int) -> int:
         self.images += 1
-        self._go_on(pid, prepare(self._images, pid, self._options) or pending)
+        return prepare(self._images, pid, self._options)
 
     def _go_on(self, tid: int, pending: int) -> None:
         """Let a thread run on that made calls for us, with a signal that it met there.
@@ -235,6 +246,7 @@ class Tree:
             self.status = status
         if tid == tgid:
             self._images.forget(tid)
+            self._halted.discard(tid)
 
     def release(self) -> None:
         """Let all that is left go, untouched; what does not stop in time goes when we end."""

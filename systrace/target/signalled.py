@@ -113,6 +113,7 @@ class Signalled(Alone):
         try:
             pending = prepare(self._images, self._first, Captive.OPTIONS)
             self._hold()
+            self.let_go_ns = time.monotonic_ns()
             ptrace.detach(self._first, pending)
         except TargetDiedError as died:
             self.status = died.status

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import pytest
+
 from systrace.layout import HIST_BUCKETS, bucket_bounds
 
 from .tracing import Row, Tracer, example
@@ -41,3 +43,14 @@ def test_every_row_is_consistent_in_itself(trace: Tracer) -> None:
     assert len(timed) > 10
     for row in timed:
         check(row)
+
+
+@pytest.mark.exact
+@pytest.mark.parametrize("options", [(), ("--vdso", "off"), ("--follow=signal",)], ids=" ".join)
+def test_a_run_takes_no_less_than_the_calls_of_its_one_thread(
+    trace: Tracer, options: tuple[str, ...]
+) -> None:
+    traced = trace("true", options=options)
+    assert traced.report["elapsed_ns"] >= sum(
+        row.get("total_ns", 0) for row in traced.rows.values()
+    )

@@ -20,6 +20,19 @@ def test_an_ignored_signal_interrupts_no_call_and_adds_none(
     assert traced.row("rt_sigtimedwait")["errors"] == {"EAGAIN": 7}
 
 
+@pytest.mark.parametrize(
+    "options", [(), ("--vdso", "breakpoint"), ("--vdso", "off"), ("--follow=signal",)], ids=" ".join
+)
+def test_a_stop_interrupts_the_calls_that_it_interrupts_untraced(
+    trace: Tracer, build: Callable[..., str], options: tuple[str, ...]
+) -> None:
+    traced = trace(build("waits"), options=options)
+    assert traced.process.stdout == b"53\n"
+    assert traced.row("epoll_wait")["errors"] == {"EINTR": 53}
+    assert traced.count("epoll_wait") == 53
+    assert traced.totals["restarted"] == 0
+
+
 @pytest.mark.parametrize("mode", ["patch", "off"])
 def test_a_sleep_that_an_ignored_signal_meets_is_one_call(
     trace: Tracer, build: Callable[..., str], mode: str
