@@ -51,6 +51,7 @@ class Facts:
     machine: Machine
     probes: Probes
     selection: Selection | None = None
+    without_children: bool = False
     exit: Exit = field(default_factory=Exit)
     warnings: tuple[str, ...] = ()
     with_times: bool = True
@@ -85,6 +86,7 @@ def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
         longest_stop_ns=facts.longest_stop_ns,
         since_ns=None if since_ns is None else max(0, since_ns - facts.started_ns),
         selection=facts.selection,
+        without_children=facts.without_children,
         incomplete=tuple(sorted(facts.incomplete | _incomplete(tally))),
     )
 

@@ -69,6 +69,7 @@ def _traced(
             machine=machine.describe(),
             probes=Probes(tracepoints(), vdso.mode),
             selection=options.trace.selection,
+            without_children=not options.trace.follow,
             with_times=not options.trace.counts_only,
             vdso_ns=vdso.call_ns,
         )

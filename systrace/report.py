@@ -183,6 +183,7 @@ class Report:
     long, at most, systrace held a thread of a process that it attached to; None where it held none.
     ``since_ns`` is where an interval report (``-i``) begins, from the start of the run on; None
     for a report of everything from the start on. ``overhead`` is what tracing cost, if known.
+    ``without_children`` says that what the target forked was left out on purpose (--no-follow).
     """
 
     command: tuple[str, ...]
@@ -203,6 +204,7 @@ class Report:
     selection: Selection | None = None
     incomplete: tuple[str, ...] = ()
     overhead: Overhead | None = None
+    without_children: bool = False
 
     def ring_calls(self, ring: Ring) -> int:
         """Calls that were served in this ring."""

@@ -95,6 +95,7 @@ def from_document(document: Any) -> Report:
         selection=_selection(whole.child("selection")) if whole.has("selection") else None,
         incomplete=_incomplete(whole),
         overhead=_overhead(whole.child("overhead")) if whole.has("overhead") else None,
+        without_children=whole.flag("without_children"),
     )
 
 

@@ -168,6 +168,7 @@ def _facts(options: RunOptions, vdso: VdsoCount, started_ns: int) -> Facts:
         machine=machine.describe(),
         probes=Probes(tracepoints(), vdso.mode),
         selection=options.trace.selection,
+        without_children=not options.trace.follow,
         with_times=not options.trace.counts_only,
         vdso_ns=vdso.call_ns,
     )

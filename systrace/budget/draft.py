@@ -151,3 +151,5 @@ def _refuse(reports: Mapping[str, Report]) -> None:
         one, other = reports[first], reports[name]
         if (one.selected, one.selection) != (other.selected, other.selection):
             raise InputError(f"{first!r} and {name!r} do not count the same calls: see -e")
+        if one.without_children != other.without_children:
+            raise InputError(f"{first!r} and {name!r} are not alike: see --no-follow")

@@ -170,6 +170,9 @@ def caveats(comparison: Comparison) -> Iterator[str]:
     if a.selected or b.selected:
         which = "both sides" if a.selected and b.selected else "A" if a.selected else "B"
         yield f"A selection (-e) left calls of {which} out: what is missing there is no 0."
+    if a.without_children != b.without_children:
+        without, with_ = ("A", "B") if a.without_children else ("B", "A")
+        yield f"{without} was counted without its children (--no-follow), {with_} with them."
     machines = [
         f"Linux {printable(report.machine.kernel)}, {printable(report.machine.arch)}, "
         f"{plural(report.machine.cpus, 'CPU')}, clocksource {printable(report.machine.clocksource)}"

@@ -92,6 +92,8 @@ def to_document(report: Report) -> dict[str, Any]:
         document["incomplete"] = list(report.incomplete)
     if report.selected:
         document["selected"] = True
+    if report.without_children:
+        document["without_children"] = True
     if report.selection is not None:
         document["selection"] = {
             "names": sorted(report.selection.names),

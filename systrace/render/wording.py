@@ -169,6 +169,8 @@ def notes(report: Report, width: int, *, warnings: bool = True) -> Iterator[str]
         yield returns
     if report.selected:
         yield "A selection (-e) left calls out: the totals are of the selected calls."
+    if report.without_children:
+        yield "Children were left out (--no-follow)."
     if report.longest_stop_ns is not None:
         yield f"Longest stop of a thread by systrace: {units.duration(report.longest_stop_ns)}."
     for warning in report.warnings if warnings else ():

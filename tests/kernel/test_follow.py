@@ -17,6 +17,8 @@ def test_no_follow_counts_the_targets_threads_and_no_child(trace: Tracer) -> Non
     assert traced.row("close")["errors"] == {"EBADF": FIRST_PROCESS}
     assert (traced.totals["processes"], traced.totals["threads"]) == (1, 4)
     assert traced.row("exit_group")["count"] == 1
+    assert traced.report["without_children"]
+    assert "without_children" not in trace("true").report
 
 
 def test_no_follow_counts_vfork_and_not_what_its_child_does(trace: Tracer) -> None:

@@ -253,6 +253,7 @@ REPORTS = st.builds(
     ).map(tuple),
     warnings=st.lists(TEXT, max_size=3).map(tuple),
     selected=st.booleans(),
+    without_children=st.booleans(),
     longest_stop_ns=st.none() | _NS,
     since_ns=st.none() | _NS,
     selection=st.none() | st.builds(Selection, st.frozensets(_NAMES, max_size=3), st.booleans()),

@@ -150,6 +150,9 @@ def test_reports_that_count_different_calls_make_no_budget(goapp: Report) -> Non
     other = replace(one, selected=True, selection=Selection(frozenset({"read"})))
     with pytest.raises(InputError, match=r"'0\.json' and '1.json' do not count the same calls"):
         drafted([one, other])
+    alone = replace(one, without_children=True)
+    with pytest.raises(InputError, match=r"'0\.json' and '1.json' are not alike: see --no-follow"):
+        drafted([one, alone])
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,15 @@ def test_a_selection_is_told(a: bool, b: bool, whose: str) -> None:
     assert f"A selection (-e) left calls of {whose} out: what is missing there is no 0." in text
 
 
+def test_children_of_one_side_only_are_told() -> None:
+    alone = replace(GOAPP, without_children=True)
+    assert "B was counted without its children (--no-follow), A with them." in said(
+        two(GOAPP, alone)
+    )
+    assert "A was counted without" in said(two(alone, GOAPP))
+    assert "children" not in said(two(alone, alone))
+
+
 def test_another_machine_is_told() -> None:
     other = replace(GOAPP, machine=Machine("6.1.0", "x86_64", 8, "hpet"))
     assert (

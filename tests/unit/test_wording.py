@@ -164,6 +164,12 @@ def test_warnings_and_selections_are_said(goapp: Report) -> None:
     assert "selection" not in table(goapp)
 
 
+def test_children_that_were_left_out_are_said_to_be(goapp: Report) -> None:
+    said = "\nChildren were left out (--no-follow).\n"
+    assert said in table(replace(goapp, without_children=True))
+    assert said not in table(goapp)
+
+
 def test_times_that_are_all_estimated_are_said_to_be(goapp: Report) -> None:
     only = Call("time", "vdso", "x86_64", 5, times=Times(100, 20.0, estimated=True))
     assert table(with_calls(goapp, only)).endswith("\nTimes marked ~ are estimated.\n")
