@@ -9,6 +9,7 @@
 
 #define TS_COMPAT 0x0002u             /* arch/x86/include/asm/thread_info.h */
 #define X32_SYSCALL_BIT 0x40000000u   /* arch/x86/include/uapi/asm/unistd.h */
+#define NEGATIVE 0x80000000u
 #define NR_EXECVE 59
 #define NR_RESTART 219     /* restart_syscall(2) */
 #define NR_RESTART_I386 0
@@ -46,7 +47,8 @@ static inline u32 space_of(struct task_struct *task, u32 nr)
 {
 	if (LOAD("u32", task, TASK_STATUS) & TS_COMPAT)
 		return SPACE_I386;
-	return nr & X32_SYSCALL_BIT && nr != 0xffffffff ? SPACE_X32 : SPACE_X86_64;
+	/* a negative number has that bit, too, and is a call of neither */
+	return (nr & (NEGATIVE | X32_SYSCALL_BIT)) == X32_SYSCALL_BIT ? SPACE_X32 : SPACE_X86_64;
 }
 
 /* restart_syscall's number, by which a call that was interrupted may go on. */

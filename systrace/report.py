@@ -33,8 +33,6 @@ RING: Mapping[Via, Ring] = {
     "vsyscall": "3->0",
 }
 
-ABIS = ("x86_64", "i386", "x32")
-
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
@@ -244,7 +242,7 @@ class Report:
             raise ValueError(f"{name} was not counted: the selection (expr, -e) left it out")
         _require_known("via", via, RING)
         _require_known("ring", ring, RING.values())
-        _require_known("ABI", abi, ABIS)
+        _require_known("ABI", abi, syscalls.ABIS)
         if name in syscalls.VDSO_FUNCTIONS and via in (None, "vdso") and ring in (None, "3"):
             self._require_vdso(name)
         return sum(

@@ -26,6 +26,7 @@ def test_an_unknown_number_is_a_row_of_its_own(numbers: Traced) -> None:
 def test_a_negative_number_is_a_row_of_its_own(numbers: Traced) -> None:
     row = numbers.row("syscall_-1")
     assert (row["count"], row["errors"]) == (13, {"ENOSYS": 13})
+    assert numbers.row("syscall_-5")["count"] == 7
 
 
 def test_a_number_of_x32_is_named_by_its_table(numbers: Traced) -> None:
