@@ -146,8 +146,8 @@ class Tree:
         run again instead; others run again anyway. Each is noted, for it was one call. But where a
         SIGCONT ends a stop it was the stop that interrupted the call, and would have untraced.
         """
-        alone = number == signal.SIGCONT and self._tgid(tid) in self._halted
-        if alone:
+        ends_stop = number == signal.SIGCONT and self._tgid(tid) in self._halted
+        if ends_stop:
             self._halted.discard(self._tgid(tid))
         registers = ptrace.get_registers(tid)
         redone = self._redo.pop(tid, None)
@@ -156,8 +156,8 @@ class Tree:
             registers.rax = 2**64 - redone.errno
             self.redone[redone] -= 1
         errno = _AGAIN.get(registers.rax)
-        in_call = errno is not None and registers.orig_rax < _NO_CALL
-        if errno is not None and in_call and not alone and ignores(tid, number):
+        noticed = ends_stop or not ignores(tid, number)
+        if errno is not None and registers.orig_rax < _NO_CALL and not noticed:
             rerun = Rerun(self._tgid(tid), registers.orig_rax, errno)
             self.redone[rerun] += 1
             if errno != RESTART_BLOCK:
