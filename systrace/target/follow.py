@@ -156,8 +156,8 @@ class Tree:
             registers.rax = 2**64 - redone.errno
             self.redone[redone] -= 1
         errno = _AGAIN.get(registers.rax)
-        noticed = ends_stop or not ignores(tid, number)
-        if errno is not None and registers.orig_rax < _NO_CALL and not noticed:
+        interrupted = errno is not None and registers.orig_rax < _NO_CALL and not ends_stop
+        if errno is not None and interrupted and ignores(tid, number):
             rerun = Rerun(self._tgid(tid), registers.orig_rax, errno)
             self.redone[rerun] += 1
             if errno != RESTART_BLOCK:
