@@ -2,16 +2,17 @@
 
 import errno
 import os
-import select
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
+from io import StringIO
 
 import click
 
 from systrace import __version__
-from systrace.errors import SystraceError, UsageError
+from systrace.errors import OutputError, SystraceError, UsageError
 
 # A verb is a line here and a file beside this one, with a click command of the same name in it.
 VERBS: Mapping[str, str] = {
@@ -105,14 +106,32 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> None:
+    said = StringIO()  # by click, whose own errors in writing look like anybody's
     try:
-        with systrace.make_context("systrace", list(arguments), obj=tuple(arguments)) as context:
+        with (
+            redirect_stdout(said),
+            systrace.make_context("systrace", list(arguments), obj=tuple(arguments)) as context,
+        ):
             systrace.invoke(context)
-            # Here and not at exit, where Python would have its own words for a closed pipe.
-            if sys.stdout is not None:
-                sys.stdout.flush()
     except click.UsageError as error:
         raise UsageError(_corrected(error, arguments)) from error
+    except click.exceptions.Exit:
+        _print(said.getvalue())
+        raise
+
+
+def _print(text: str) -> None:
+    """Write help or the version; that nobody reads it is no error. Raises OutputError."""
+    if sys.stdout is None:
+        return
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as error:
+        # Python would try to flush once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
+        if error.errno != errno.EPIPE:
+            raise OutputError(f"cannot write standard output: {error.strerror}") from error
 
 
 def _status(tracing: int, arguments: Sequence[str]) -> int:
@@ -145,13 +164,6 @@ def _explained(message: str) -> str:
     return message
 
 
-def _nobody_reads() -> bool:
-    """Whether standard output is a pipe whose reader has left."""
-    poll = select.poll()
-    poll.register(1, 0)
-    return any(events & select.POLLERR for _, events in poll.poll(0))
-
-
 def _refuse(message: str, status: int) -> int:
     # Nothing that only a refusal needs is loaded before there is one.
     from systrace.cli import streams  # noqa: PLC0415
@@ -161,15 +173,10 @@ def _refuse(message: str, status: int) -> int:
 
 
 def _fail(error: Exception, arguments: Sequence[str]) -> int:
-    number = error.errno if isinstance(error, OSError) else None
-    if number == errno.EPIPE and _nobody_reads():
-        # Python would try to flush once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC), 1)
-        return 0
     if os.environ.get("SYSTRACE_TRACEBACK"):
         raise error
     what = " ".join(f"{type(error).__name__}: {error}".split())
     said = f"internal error: {what}; set SYSTRACE_TRACEBACK=1 to see where"
-    if number == errno.EMFILE:
-        said = _explained(os.strerror(number))
+    if isinstance(error, OSError) and error.errno == errno.EMFILE:
+        said = _explained(os.strerror(error.errno))
     return _refuse(said, _status(SystraceError.exit_status, arguments))

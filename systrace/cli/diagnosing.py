@@ -1,6 +1,7 @@
 """What ``doctor`` does, once click has read its options."""
 
 import errno
+import os
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
@@ -19,6 +20,8 @@ def diagnose(arguments: Sequence[str], *, as_json: bool) -> NoReturn:
 
     Raises OutputError when it cannot be written; that nobody reads on changes nothing.
     """
+    if streams.is_closed(_STDOUT):
+        raise OutputError(f"cannot write standard output: {os.strerror(errno.EBADF)}")
     streams.hold_closed()
     diagnosis = examine.judge(examine.gather(arguments))
     written = doctor.document(diagnosis) if as_json else doctor.text(diagnosis)

@@ -1,6 +1,9 @@
 """The verb doctor: where it writes, and how it ends."""
 
 import errno
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -69,3 +72,12 @@ def test_a_reader_that_has_left_changes_no_verdict(
     with pytest.raises(SystemExit) as ended:
         diagnosing.diagnose(("doctor",), as_json=False)
     assert ended.value.code == (0 if diagnosis.exact else 1)
+
+
+def test_closed_standard_output_is_an_error_and_no_verdict() -> None:
+    line = [str(Path(sys.prefix) / "bin" / "systrace"), "doctor"]
+    done = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *line], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr == "systrace: cannot write standard output: Bad file descriptor\n"

@@ -215,3 +215,18 @@ def test_help_for_a_reader_who_has_left_is_no_error() -> None:
     done = subprocess.run(command, env=env, stdout=writer, stderr=subprocess.PIPE, check=False)
     os.close(writer)
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [(["--version"], 125), (["--help"], 125), (["run", "--help"], 125), (["show", "--help"], 2)],
+)
+def test_help_that_cannot_be_written_is_refused_in_a_line(
+    arguments: list[str], status: int
+) -> None:
+    command = [sys.executable, "-m", "systrace", *arguments]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, env=env, stdout=full, stderr=subprocess.PIPE, check=False)
+    said = b"systrace: cannot write standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (status, said)
