@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 
 from systrace import syscalls
 from systrace.errors import UsageError
@@ -114,8 +115,17 @@ def _named(name: str, *, lenient: bool) -> frozenset[str]:
     if "@" in name:
         bare = name.partition("@")[0]
         raise UsageError(f"-e: a name is selected on every ABI; instead of {name!r} write {bare!r}")
-    hint = _close(name, [*_names(), *classes()])
+    hint = _as_regex(name) or _close(name, [*_names(), *classes()])
     raise UsageError(f"-e: there is no call {name!r}" + (f"; {hint}" if hint else ""))
+
+
+def _as_regex(name: str) -> str:
+    """Say how a shell's pattern is written; empty where it is none, or no call matches."""
+    # Not by the regular expression, which may take for ever.
+    if not re.fullmatch("[a-z0-9_*?]+", name) or not any(fnmatchcase(n, name) for n in _names()):
+        return ""
+    regex = re.sub(r"\*+", ".*", name.replace("?", "."))
+    return f"did you mean '/{f'^{regex}$'.removesuffix('.*$')}'?"
 
 
 def _refuse_bare_class(name: str) -> None:

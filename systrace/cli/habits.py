@@ -22,12 +22,14 @@ _EXAMPLES = {
     "budget": ("report.json",),
     "check": ("report.json",),
     "compare": ("before.json", "after.json"),
+    "doctor": (),
     "show": ("report.json",),
 }
 _NEEDS = {"show": "a saved report"}
 _FORMATS = {(wanted,) for wanted in FORMATS}
 # Options of strace and ltrace that ask for what a report always holds.
-_ALWAYS = ("-c", "-C", "-w", "-T", "-D", "-q")
+_ALWAYS = ("-c", "-C", "-w", "-T", "-D")
+_QUIET = "-q"
 _FOLLOWS = "-f follows children; a format is asked for with -F:"
 _BEHIND = "the value of --follow stands behind an =:"
 _SIGNAL = ("signal",)
@@ -55,7 +57,7 @@ def correct(error: click.UsageError, command: click.Command, verb: str, rest: Se
             return _with(_FOLLOWS, example(meant))
     line = split(command, verb, rest)
     if isinstance(error, click.NoSuchOption):
-        return _no_such_option(error, line)
+        return _no_such_option(error, line, command)
     if isinstance(error, click.BadOptionUsage):
         return _wrong_use(error, line)
     if isinstance(error, click.MissingParameter):
@@ -71,33 +73,39 @@ def _in_clicks_words(error: click.UsageError, verb: str) -> str:
     return f"{printable(error.format_message())}\n  {launcher.call((verb, '--help'))}"
 
 
-def refuse_meant_value(line: Line) -> None:
+def refuse_meant_value(command: click.Command, line: Line) -> None:
     """Refuse ``-f json`` and ``--follow signal``: the flag follows children, as in strace.
 
     What stands behind it would be the command. Raises UsageError.
     """
-    said, meant = _FOLLOWS, _meant_format(line)
+    said, meant = _FOLLOWS, _meant_format(command, line)
     if meant is None:
-        said, meant = _BEHIND, _meant_signal(line)
+        said, meant = _BEHIND, _meant_signal(command, line)
     if meant is not None and shutil.which(line.command[0]) is None:
         raise UsageError(_with(said, example(meant)))
 
 
-def _meant_format(line: Line) -> Line | None:
+def _meant_format(command: click.Command, line: Line) -> Line | None:
     last = line.words[-1] if line.words else None
     if last is None or last.spelling != "-f" or line.command[:1] not in _FORMATS:
         return None
-    wanted, *command = line.command
-    return replace(line.swap(last, Word("-F", None, wanted)), command=tuple(command))
+    return _behind(command, line, last, Word("-F", None, line.command[0]))
 
 
-def _meant_signal(line: Line) -> Line | None:
+def _meant_signal(command: click.Command, line: Line) -> Line | None:
     last = line.words[-1] if line.words else None
     if line.verb != "run" or last is None or last.spelling not in _FLAGS:
         return None
     if line.command[:1] != _SIGNAL:
         return None
-    return replace(line.swap(last, Word("--follow=signal", None)), command=line.command[1:])
+    return _behind(command, line, last, Word("--follow=signal", None))
+
+
+def _behind(command: click.Command, line: Line, last: Word, meant: Word) -> Line:
+    """Put ``meant`` in the place of ``last`` and its value; options may follow that."""
+    before = line.swap(last, meant).words
+    rest = split(command, line.verb, line.command[1:])
+    return replace(rest, words=(*before, *rest.words))
 
 
 def without_verb(run: click.Command, verbs: Sequence[str], arguments: Sequence[str]) -> str:
@@ -140,16 +148,19 @@ def _options_first(run: click.Command, line: Line) -> str:
     return _with(f"a verb comes first, options behind it{dropped}:", example(known))
 
 
-def _no_such_option(error: click.NoSuchOption, line: Line) -> str:
+def _no_such_option(error: click.NoSuchOption, line: Line, command: click.Command) -> str:
     wrong = next((word for word in line.words if word.option is None), None)
     if wrong is None:
         return _in_clicks_words(error, line.verb)
     if _is_attach(wrong):
         return _to_attach(line)
-    if wrong.spelling == "-f" and (meant := _meant_format(line)):
+    if wrong.spelling == "-f" and (meant := _meant_format(command, line)):
         return _with("a format is asked for with -F:", example(meant))
-    if wrong.spelling in _ALWAYS:
-        said = f"{line.verb} has no {_word(wrong.spelling)}: a report always has counts and times:"
+    if wrong.spelling in (*_ALWAYS, _QUIET):
+        why = "a report always has counts and times"
+        if wrong.spelling == _QUIET:
+            why = "what it prints is all that it is for"
+        said = f"{line.verb} has no {_word(wrong.spelling)}: {why}:"
         return _with(said, example(_known(line)))
     close = _near(error, wrong)
     if not close:

@@ -36,7 +36,7 @@ def refuse_habits(command: click.Command, arguments: Sequence[str]) -> None:
     if not _MEANT.isdisjoint(arguments):
         from systrace.cli import habits  # noqa: PLC0415 - few lines have such a word
 
-        habits.refuse_meant_value(split(command, arguments[0], arguments[1:]))
+        habits.refuse_meant_value(command, split(command, arguments[0], arguments[1:]))
 
 
 def parse(asked: Mapping[str, Any]) -> tuple[RunOptions, Presentation]:

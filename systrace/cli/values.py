@@ -24,7 +24,7 @@ class Duration(_ParamType):
     """``10``, ``10s``, ``2m``, ``500ms``, ``1h``: seconds, as a float."""
 
     name = "duration"
-    takes = "a time such as 10, 10s, 2m or 500ms (at least 10ms)"
+    takes = "a time such as 10, 10s, 2m or 500ms (from 10ms to 8760h)"
     example = "10s"
 
     def convert(

@@ -57,6 +57,7 @@ _OPERATOR: Final = re.compile(rf"[{re.escape(_SIGNS)}]+")
 _NUMBER: Final = re.compile(r"([+-]?)([0-9](?:[0-9_]|,(?=[0-9]))*(?:\.[0-9]+)?|\.[0-9]+)")
 _WHOLE: Final = re.compile(r"[0-9]+(?:_[0-9]+)*|[0-9]{1,3}(?:,[0-9]{3})+|")
 _UNIT: Final = re.compile(r"%|[^\W\d_]+")
+_FIELD_APART: Final = re.compile(r"\s*\.\s*([^\s<>=!]+)")
 _NAME: Final = re.compile(r"[A-Za-z0-9_*?]+")
 _MOST_DIGITS: Final = 20  # what the kernel counts has 64 bits
 
@@ -142,6 +143,10 @@ class _Parser:
         if word in TOTALS:
             return Quantity(word)
         if is_pattern(word) or self._is_call(word):
+            apart = _FIELD_APART.match(self._text, self._at)
+            if apart and apart[1] in FIELDS:
+                found, meant = word + apart[0], f"{word}.{apart[1]}"
+                self._fail(start, "a quantity without spaces", found, meant)
             self._fail(start, "a figure of the call", word, f"{word}.count")
         near = _near(word, (*TOTALS, *self._calls()))
         if near and near not in TOTALS:

@@ -81,7 +81,7 @@ def command_line(content: bytes) -> None:
     try:
         with contextlib.redirect_stdout(io.StringIO()):
             command.make_context(verb, list(rest), obj=tuple(words)).close()
-        habits.refuse_meant_value(taken)
+        habits.refuse_meant_value(command, taken)
     except click.exceptions.Exit:
         return
     except click.UsageError as error:

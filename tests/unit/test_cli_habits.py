@@ -22,6 +22,9 @@ SHOW = {
     "show -n x r.json": "show -n 10 r.json",
     "show --sorted total r.json": "show --sort total r.json",
     "show -q r.json": "show r.json",
+    "show -f csv -n 5 r.json": "show -F csv -n 5 r.json",
+    "doctor --jsn": "doctor --json",
+    "doctor -q": "doctor",
     "show a.json b.json": "show --help",
 }
 
@@ -50,6 +53,8 @@ TYPED = {
     "run -f json ./app -n 5": "run -F json ./app -n 5",
     "run -f json": f"run -F json {EXAMPLE}",
     "run -q --follow signal ./app -n 5": "run -q --follow=signal ./app -n 5",
+    "run -f signal -n 1 ./app -n": "run --follow=signal -n 1 ./app -n",
+    "run -q -f json -n 1 ./app": "run -q -F json -n 1 ./app",
     "run -f signal": f"run --follow=signal {EXAMPLE}",
     "run -fjson ./app": "run -F json ./app",
     "run -ftable ./app": "run -F table ./app",
@@ -134,6 +139,8 @@ def test_the_line_to_paste_is_accepted(
         ("run -S x ls", "takes count, errors, total, mean, p99, max or name, not x:"),
         ("run --quiet=1 ls", "-q/--quiet takes no value:"),
         ("-c ls", "a report always has counts and times"),
+        ("show -q", "show has no -q: what it prints is all that it is for:"),
+        ("attach -d 9999h 1", "such as 10, 10s, 2m or 500ms (from 10ms to 8760h), not 9999h:"),
     ],
 )
 def test_the_first_line_says_what_is_wrong(

@@ -134,6 +134,9 @@ REFUSED = {
     "openat.zzz > 3": "column 8: expected a figure of a call: count, ring0_calls,",
     "openat > 3": "column 1: expected a figure of the call, found 'openat'; "
     "did you mean 'openat.count > 3'?",
+    "open* .count > 3": "expected a quantity without spaces, found 'open* .count'; "
+    "did you mean 'open*.count > 3'?",
+    "openat .size > 3": "expected a figure of the call, found 'openat'",
     "open* > 3": "did you mean 'open*.count > 3'?",
     "ring0_cals > 3": "did you mean 'ring0_calls > 3'?",
     "opneat > 3": "did you mean 'openat.count > 3'?",

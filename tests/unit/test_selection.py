@@ -93,6 +93,9 @@ def test_functions_of_the_vdso_are_selected_by_the_names_of_their_calls(name: st
     ("expression", "message"),
     [
         ("opennat", "-e: there is no call 'opennat'; did you mean 'openat'?"),
+        ("open*", "-e: there is no call 'open*'; did you mean '/^open'?"),
+        (f"o{'*?' * 99}z", f"-e: there is no call 'o{'*?' * 99}z'"),
+        ("**stat?4", "-e: there is no call '**stat?4'; did you mean '/^.*stat.4$'?"),
         ("netwrk", "-e: there is no call 'netwrk'; did you mean '%network'?"),
         ("zzzzzzzz", "-e: there is no call 'zzzzzzzz'"),
         ("%netwrk", "-e: there is no class '%netwrk'; did you mean '%network'?"),
