@@ -108,29 +108,42 @@ def _rings(comparison: Comparison) -> str:
         return ""  # said together with the time
     parts = []
     for change, what in (
-        (comparison.ring0_calls, "that enter ring 0"),
-        (comparison.ring3_calls, "that stay in ring 3"),
+        (comparison.ring0_calls, ("enter", "ring 0")),
+        (comparison.ring3_calls, ("stay", "in ring 3")),
     ):
-        difference = change.difference
-        if difference and change.verdict != "within":
-            more = "more" if difference > 0 else "fewer"
-            parts.append(f"{units.count(abs(difference))} {more} calls {what}")
+        if more := _more(change, *what):
+            parts.append(more)
     return f"B makes {', and '.join(parts)}." if parts else ""
+
+
+def _more(change: Change, do: str, where: str) -> str:
+    """Say how many more or fewer calls B makes; empty where that is none, or mere noise."""
+    difference = change.difference
+    if not difference or change.verdict == "within":
+        return ""
+    more = "more" if difference > 0 else "fewer"
+    calls = plural(abs(difference), f"{more} call that {do}s", f"{more} calls that {do}")
+    return f"{calls} {where}"
 
 
 def _saved(comparison: Comparison) -> Iterator[str]:
     """Say what the vDSO saves the program that B runs without."""
     if not comparison.without_vdso:
         return
-    more = comparison.ring0_calls.difference or 0
-    text = f"Without its vDSO the program makes {units.count(more)} more calls that enter ring 0"
-    timed = comparison.unprobed_ns
+    ring0, timed = comparison.ring0_calls, comparison.unprobed_ns
+    more = _more(ring0, "enter", "ring 0")
+    if not more:
+        more = "no more calls that enter ring 0" + " beyond the noise" * bool(ring0.difference)
+    text = f"Without its vDSO the program makes {more}"
     if timed is not None and timed.factor is not None:
         took = cells.change(timed, units.duration)
-        text += (
-            f", and takes {cells.digits(timed.factor)} times as long "
-            f"({took['B']}, not {took['A']}; both without probes)"
-        )
+        both = f"{took['B']}, not {took['A']}; both without probes"
+        if timed.verdict == "unknown":
+            both += "; too few runs to tell it from noise"
+        if timed.verdict in ("beyond", "unknown"):
+            text += f", and takes {cells.digits(timed.factor)} times as long ({both})"
+        else:
+            text += f", and takes no longer beyond the noise ({both})"
     yield f"{text}."
 
 
