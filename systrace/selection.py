@@ -33,6 +33,12 @@ def parse(expressions: Sequence[str]) -> Selection:
     return selection
 
 
+def narrowing(expressions: Sequence[str]) -> Selection | None:
+    """Parse as ``parse``; None where nothing is left out, as by ``all``. Raises UsageError."""
+    selection = parse(expressions)
+    return None if selection == _EVERY_CALL else selection
+
+
 def _expression(expression: str) -> Selection:
     listed = _without_qualifier(expression).strip()
     negated = listed.startswith("!")

@@ -73,7 +73,7 @@ def run(  # noqa: PLR0913  each is an option of the command line or of subproces
         trace=TraceOptions(
             vdso=vdso,
             counts_only=counts_only,
-            selection=selection.parse(expressions) if expressions else None,
+            selection=selection.narrowing(expressions),
             follow=bool(follow),
             by_signal=follow == "signal",
             without_vdso=without_vdso,

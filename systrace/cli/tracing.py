@@ -151,4 +151,4 @@ def selected(expressions: Sequence[str]) -> Selection | None:
     # The syscall tables are read only where there is something to look up.
     from systrace import selection  # noqa: PLC0415
 
-    return selection.parse(expressions)
+    return selection.narrowing(expressions)

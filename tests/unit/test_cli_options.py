@@ -111,6 +111,12 @@ def test_every_expression_reaches_the_parser(asked: Ask, monkeypatch: pytest.Mon
     assert given == [("openat", "%network")]
 
 
+@pytest.mark.parametrize("expression", ["all", "!none", "!?nope", "trace=all", "read,all"])
+def test_a_selection_that_leaves_nothing_out_is_none(asked: Ask, expression: str) -> None:
+    assert asked("-e", expression, "ls").trace.selection is None
+    assert asked("-e", expression, "-e", "!read", "ls").trace.selection is not None
+
+
 @pytest.mark.parametrize(
     ("typed", "seconds"),
     [("10", 10), ("10s", 10), ("2m", 120), ("500ms", 0.5), ("1h", 3600), (".5", 0.5), ("1.5", 1.5)],

@@ -205,12 +205,14 @@ def test_options_arrive_as_those_of_the_command_line(
     monkeypatch.setattr(traced, "_traced", lambda options, *_, **__: seen.append(options))
     run([Path("/bin/ls"), "-l"], expr=["openat", "!futex"], counts_only=True, follow=False)
     run(["ls"], expr="openat", per_process=True, without_vdso=True, wait_all=True)
-    first, second = seen
+    run(["ls"], expr="all")
+    first, second, third = seen
     assert first.command == ("/bin/ls", "-l")
     assert first.trace.selection.negated
     assert first.trace.selection.names == {"futex"}
     assert (first.trace.counts_only, first.trace.follow) == (True, False)
     assert second.trace.selection.names == {"openat"}
+    assert third.trace.selection is None
     assert (second.trace.per_process, second.trace.without_vdso) == (True, True)
     assert (first.wait_all, second.wait_all) == (False, True)
     assert first.user is second.user is None
