@@ -151,7 +151,13 @@ def sort() -> _Decorator:
 
 def top() -> _Decorator:
     """``-n/--top ROWS``."""
-    return click.option("-n", "--top", type=Rows(), metavar="N", help="Show the first N rows only.")
+    return click.option(
+        "-n",
+        "--top",
+        type=Rows(),
+        metavar="N",
+        help="Show the first N rows only; JSON, CSV and Prometheus have all of them.",
+    )
 
 
 def interval() -> _Decorator:

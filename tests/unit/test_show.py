@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from systrace.cli import formats
-from systrace.options import FORMATS, TableOptions
+from systrace.options import FORMATS, Format, TableOptions
 from systrace.render.json import render, to_document
 from systrace.report import Report
 
@@ -53,6 +53,12 @@ def test_a_saved_report_is_what_it_was_in_every_format(
 def test_rows_come_in_the_order_and_number_that_is_asked_for(saved: Path, goapp: Report) -> None:
     done = show("-S", "total", "-n", "1", saved)
     assert done.stdout == formats.text(goapp, "table", TableOptions("total", 1))
+
+
+@pytest.mark.parametrize("wanted", FORMATS)
+def test_machines_get_all_rows_and_people_the_first(wanted: Format, goapp: Report) -> None:
+    few, all_ = (formats.text(goapp, wanted, TableOptions(top=top)) for top in (1, None))
+    assert (few == all_) is (wanted in ("json", "csv", "prometheus"))
 
 
 def test_files_are_written_as_well_each_in_its_format(saved: Path, tmp_path: Path) -> None:
