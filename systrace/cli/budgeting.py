@@ -35,6 +35,7 @@ def parse(asked: Mapping[str, Any]) -> Asked:
     if not asked["reports"]:
         line = launcher.call(("budget", "-o", "budget.toml", "report.json"))
         raise UsageError(f"budget needs reports, ten or more, for example:\n  {line}")
+    _refuse_to_replace_a_report(asked)
     reports: dict[str, Report] = {}
     for path in asked["reports"]:
         if is_json(path) is False:
@@ -49,6 +50,19 @@ def parse(asked: Mapping[str, Any]) -> Asked:
         else:
             streams.say(f"note: {path!r} is the same run as {same!r}, and counts once")
     return Asked(reports, Fraction(asked["head_room"]), asked["output"] or "-")
+
+
+def _refuse_to_replace_a_report(asked: Mapping[str, Any]) -> None:
+    """Of ``-o ?.json`` the shell makes ``-o 0.json 1.json ...``. Raises UsageError, InputError."""
+    output = asked["output"]
+    if output in (None, "", "-") or not is_json(output):
+        return
+    room = asked["head_room"]
+    options = () if Fraction(room) == drafts.HEAD_ROOM else ("--head-room", room)
+    words = ("budget", *options, "-o", "budget.toml", output, *asked["reports"])
+    raise UsageError(
+        f"-o took {output!r} for its file, which is JSON, as reports are:\n  {launcher.call(words)}"
+    )
 
 
 def write(asked: Asked) -> None:

@@ -104,6 +104,8 @@ READING: Mapping[str, str] = {
     "budget odd.json": "is no name of a call",
     "budget goapp.json selected.json": "do not count the same calls",
     "budget two.json": "holds 2 reports, as -i makes them, and one is wanted",
+    "budget -o goapp.json lost.json": "budget -o budget.toml goapp.json lost.json",
+    "budget --head-room 9 -o goapp.json two.json": "budget --head-room 9 -o budget.toml goapp.json",
     "budget --head-room x goapp.json": "takes a number, 0 or more",
     "check": "check needs a budget and a report",
     "check good.toml good.toml goapp.json": "check takes one report",

@@ -107,9 +107,15 @@ def _place(monkeypatch: pytest.MonkeyPatch, files: Path) -> Iterator[None]:
     for module, name in engine:
         monkeypatch.setattr(module, name, None)
     monkeypatch.chdir(files)
-    before = sorted(files.iterdir())
+    before = seen(files)
     yield
-    assert sorted(files.iterdir()) == before
+    assert seen(files) == before
+
+
+def seen(files: Path) -> Mapping[Path, tuple[int, int]]:
+    """Each file, as far as it is another one after it was replaced or written."""
+    found = {path: path.lstat() for path in files.iterdir()}
+    return {path: (stat.st_ino, stat.st_mtime_ns) for path, stat in found.items()}
 
 
 def refused(capfd: pytest.CaptureFixture[str], words: list[str], status: int) -> str:
