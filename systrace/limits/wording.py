@@ -1,6 +1,7 @@
 """What is said of limits: violations, each with its figures, and remarks. One line each."""
 
 from collections.abc import Iterator
+from decimal import Decimal
 from fractions import Fraction
 from math import inf
 
@@ -9,6 +10,8 @@ from systrace.limits.figures import Figure, Number, plain
 from systrace.limits.grammar import Limit, Operator
 from systrace.limits.quantity import NEW_CALLS, Quantity
 from systrace.render import units
+
+_THREE_DIGITS = 1000  # the least number that has more
 
 _IS: dict[Operator, str] = {
     ">": "over the limit of {}",
@@ -78,8 +81,15 @@ def _change(figure: Figure, before: Figure | None, quantity: Quantity) -> str:
         return said
     difference = Fraction(figure.low) - Fraction(before.low)
     if before.low:
-        return f"{said}: {float(100 * difference / Fraction(before.low)):+.3g} %"
+        return f"{said}: {_percent(100 * difference / Fraction(before.low))} %"
     return said
+
+
+def _percent(change: Fraction) -> str:
+    """Three digits, or all those before the point; never an exponent: ``+7.89``, ``+1,600``."""
+    if abs(change) >= _THREE_DIGITS:
+        return f"{round(change):+,d}"
+    return f"{Decimal(f'{float(change):.3g}'):+,f}"
 
 
 def _of(figure: Figure) -> str:

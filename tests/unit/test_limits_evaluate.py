@@ -213,6 +213,22 @@ def test_a_change_is_told_with_both_figures(goapp: Report) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (2, 34, "+1,600"),
+        (7, 1_000_000, "+14,285,614"),
+        (100_000, 1_099_999, "+1,000"),
+        (1_000, 10_949, "+995"),
+        (2_000_000_000, 2_000_000_001, "+0.00000005"),
+    ],
+)
+def test_a_percentage_has_no_exponent(goapp: Report, before: int, after: int, said: str) -> None:
+    old, new = (calling(goapp, called("read", count)) for count in (before, after))
+    (found,) = violations(new, "read.count > +0", baseline=old)
+    assert f"in the baseline: {said} %, over" in found
+
+
 def test_a_pattern_finds_a_call_that_only_the_baseline_has(goapp: Report) -> None:
     old, new = calling(goapp, called("fsync", 5)), calling(goapp, called("read", 5))
     found = violations(new, "*.count < -1", baseline=old)
