@@ -29,7 +29,7 @@ _FINE_GRAINED: Final = {
 # What a few things take besides: SECURITY.md has the table.
 _BESIDES: Final = {
     "CAP_DAC_OVERRIDE": "programs of other users get breakpoints and no trampolines",
-    "CAP_SYS_ADMIN": "programs with a seccomp filter do, too, and --vdso uprobe is refused",
+    "CAP_SYS_ADMIN": "programs with a seccomp filter get none either, and --vdso uprobe is refused",
 }
 _PR_CAP_AMBIENT: Final = 47  # include/uapi/linux/prctl.h
 _PR_CAP_AMBIENT_LOWER: Final = 3
@@ -78,8 +78,8 @@ def require(arguments: Sequence[str], program: Sequence[str] | None = None) -> N
     if os.geteuid() == 0:
         raise PrivilegeError(
             "root here lacks CAP_SYS_ADMIN, so it cannot load BPF programs; if this is a container,"
-            "\nstart it with: --cap-add SYS_ADMIN --cap-add SYS_PTRACE --security-opt"
-            " seccomp=unconfined"
+            " start it with:\n"
+            "  --cap-add SYS_ADMIN --cap-add SYS_PTRACE --security-opt seccomp=unconfined"
         )
     missing = _missing(capabilities, _FINE_GRAINED)
     what = "needs root to load BPF programs; try:"

@@ -8,7 +8,7 @@ from systrace.cli import options
 
 EPILOG = """\b
 Examples:
-  sudo systrace attach -d 10 nginx             all processes of that name, 10 s
+  sudo systrace attach -d 10 nginx             all processes so named, 10 s
   sudo systrace attach 1234                    until Ctrl-C, or until it ends
   sudo systrace attach -p 12,34 -i 2s -q -o calls.json
   sudo systrace attach --vdso off postgres     nothing in it is touched

@@ -4,7 +4,7 @@ import click
 
 EPILOG = """\b
 Examples:
-  sudo systrace doctor               what is there, what is missing, what to do
+  sudo systrace doctor              what is there, what is missing, what to do
   sudo systrace doctor --json | jq .exact
 
 Each line that is not ok says what follows from it and what to do about it. Then a program whose

@@ -18,7 +18,7 @@ _OLDEST: Final = (5, 15)
 _ARCH: Final = "x86_64"
 _BTF: Final = "/sys/kernel/btf/vmlinux"
 _SEE_BPF: Final = "see bpf above"
-_AS_ROOT: Final = "run doctor as root"
+_UNPRIVILEGED: Final = "see privilege above"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _bpf(facts: Facts, *, privileged: bool) -> Finding:
         return Finding("bpf", "good", "yes", "bpf(2) works")
     name = errno.errorcode.get(facts.bpf_errno, str(facts.bpf_errno))
     if not privileged:
-        return Finding("bpf", "unknown", name, "not tried", remedy=_AS_ROOT)
+        return Finding("bpf", "unknown", name, "not tried", remedy=_UNPRIVILEGED)
     said = f"bpf(2) fails: {os.strerror(facts.bpf_errno)}"
     if facts.bpf_errno == errno.ENOSYS:
         remedy = "a kernel built with CONFIG_BPF_SYSCALL=y"
@@ -157,7 +157,7 @@ def _tracepoints(facts: Facts, *, privileged: bool) -> Finding:
     missing = [name for name, number in facts.tracepoints.items() if number and name != OPTIONAL]
     there = sum(not number for number in facts.tracepoints.values())
     if missing and not privileged:
-        return Finding("raw_tracepoints", "unknown", None, "not tried", remedy=_AS_ROOT)
+        return Finding("raw_tracepoints", "unknown", None, "not tried", remedy=_UNPRIVILEGED)
     if missing:
         why = os.strerror(facts.tracepoints[missing[0]])
         return Finding(

@@ -83,7 +83,7 @@ def _privilege(facts: Facts) -> Finding:
             facts.uid,
             f"{enough}, without {' and '.join(facts.lacking)}",
             "; ".join(facts.lacking.values()),
-            "add what is missing, or run systrace as root",
+            "add what is missing" + (", or run systrace as root" if facts.uid else ""),
         )
     if not facts.refusal:
         return Finding("privilege", "good", facts.uid, enough)

@@ -170,12 +170,13 @@ def python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["-h"], ["run", "--help"], ["run", "-h"], ["show", "--help"]]
+    "arguments", [["--help"], ["-h"], ["run", "-h"], *([verb, "--help"] for verb in cli.VERBS)]
 )
 def test_help_has_examples_and_fits_80_columns(arguments: list[str]) -> None:
     done = python("-m", "systrace", *arguments, COLUMNS="80")
     assert done.returncode == 0
-    assert ("systrace show -" if "show" in arguments else "sudo systrace run") in done.stdout
+    verb = arguments[0] if arguments[0] in cli.VERBS else "run"
+    assert f"systrace {verb}" in done.stdout.partition("Examples")[2]
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 

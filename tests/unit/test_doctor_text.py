@@ -1,6 +1,7 @@
 """A diagnosis as people and as machines read it."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import systrace
-from systrace.doctor import examine
+from systrace import privilege
+from systrace.doctor import examine, rights
 from systrace.doctor.findings import Costs, Diagnosis, Finding, Trial
 from systrace.options import VDSO_MODES
 from systrace.render import doctor
@@ -20,7 +22,7 @@ from systrace.render.text import printable
 from systrace.report import Machine
 
 from .conftest import TEXT
-from .machines import GOOD
+from .machines import GOOD, NO_BPF
 from .test_doctor import BAD, LIMITED, exact
 
 SCHEMA = json.loads(Path(systrace.__file__).with_name("doctor.schema.json").read_text())
@@ -62,6 +64,21 @@ def test_a_line_that_is_to_be_pasted_stands_whole() -> None:
     lines = doctor.text(examine.judge(facts, exact)).splitlines()
     assert f"  {line}" in lines
     assert sum(len(line) > 80 for line in lines) == 1
+
+
+def test_root_without_capabilities_is_not_told_to_be_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privilege, "effective", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    facts = replace(GOOD, rights=rights.gather(("doctor",)), kernel=NO_BPF)
+    lines = doctor.text(examine.judge(facts, exact)).splitlines()
+    at = lines.index(f"{'':27}do: if this is a container, start it with:")
+    assert lines[at + 1].startswith("  --cap-add SYS_ADMIN ")
+    assert max(map(len, lines)) <= 80
+    bpf = lines.index("?         bpf              not tried")
+    assert lines[bpf + 1].strip() == "do: see privilege above"
+    assert "as root" not in "\n".join(lines)
+    few = replace(GOOD.rights, uid=0, lacking={"CAP_SYS_ADMIN": "no uprobes"})
+    assert "as root" not in doctor.text(examine.judge(replace(GOOD, rights=few), exact))
 
 
 def test_costs_that_were_not_measured_are_not_shown_as_zero() -> None:
