@@ -59,14 +59,16 @@ def headline(report: Report, width: int) -> list[str]:
 
 def facts(report: Report) -> str:
     """Say how it ended, how long it took, how many ran, and how many calls were lost."""
-    text = ", ".join(
-        (
-            _outcome(report),
-            units.duration(report.elapsed_ns),
-            plural(report.process_count, "process", "processes"),
-            plural(report.thread_count, "thread"),
+    # An interval has those that began in it: that none did is not that none ran.
+    began = [
+        plural(count, *names)
+        for count, *names in (
+            (report.process_count, "process", "processes"),
+            (report.thread_count, "thread"),
         )
-    )
+        if count or report.since_ns is None
+    ]
+    text = ", ".join((_outcome(report), units.duration(report.elapsed_ns), *began))
     if report.machine.clocksource:
         text += f"; clocksource {printable(report.machine.clocksource)}"
     return f"{text}; lost {units.count(report.lost)}"

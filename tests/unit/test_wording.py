@@ -55,6 +55,15 @@ def test_the_headline_says_how_the_target_ended(goapp: Report, ended: Exit, word
     assert text.startswith(f"./goapp: {words}, 67.2 ms, 1 process,")
 
 
+def test_an_interval_in_which_nobody_began_does_not_say_that_nobody_ran(goapp: Report) -> None:
+    interval = replace(goapp, exit=Exit(), since_ns=0, process_count=0)
+    said = "./goapp: still running, 67.2 ms"
+    assert table(interval).startswith(f"{said}, 4 threads; clocksource tsc; lost 0\n")
+    assert table(replace(interval, thread_count=0)).startswith(f"{said}; clocksource tsc; ")
+    whole = table(replace(interval, thread_count=0, since_ns=None))
+    assert whole.startswith(f"{said}, 0 processes, 0 threads; ")
+
+
 def test_a_long_command_has_its_own_line_and_a_hostile_one_is_inert(goapp: Report) -> None:
     lines = table(replace(goapp, command=("./goapp", "x" * 200))).splitlines()
     assert lines[:3] == [
