@@ -115,7 +115,10 @@ def verdict(report: Report) -> str:
         return "No call was counted."
     if not stayed and "vdso" in report.incomplete:
         return f"{_calls(entered)} entered ring 0; not all vDSO calls were counted."
-    return f"{_calls(stayed)} stayed in ring 3; {_none_or(entered)} entered ring 0."
+    calls = _calls(stayed)
+    if not stayed and any(what.startswith("vdso ") for what in report.incomplete):
+        calls = "No counted call"
+    return f"{calls} stayed in ring 3; {_none_or(entered)} entered ring 0."
 
 
 def lost(report: Report) -> str:

@@ -209,3 +209,13 @@ def test_times_say_that_systrace_prepares_what_is_started(goapp: Report) -> None
     said = "where a program is started, with systrace's preparing of it"
     assert said in " ".join(table(with_calls(goapp, timed, execve)).split())
     assert said not in " ".join(table(with_calls(goapp, timed, replace(execve, count=1))).split())
+
+
+def test_where_some_functions_were_left_out_no_counted_call_is_what_stayed(goapp: Report) -> None:
+    report = replace(with_calls(goapp, read(155)), incomplete=("vdso getcpu",))
+    said = "No counted call stayed in ring 3; 155 entered ring 0."
+    assert table(report).splitlines()[-1] == said
+    report = replace(report, calls=(stayed(3), read(155)))
+    assert table(report).splitlines()[-1] == "3 calls stayed in ring 3; 155 entered ring 0."
+    errors = replace(with_calls(goapp, read(155)), incomplete=("errors",))
+    assert table(errors).splitlines()[-1] == "No call stayed in ring 3; 155 entered ring 0."
