@@ -41,7 +41,7 @@ class Watched(Protocol):
     ``status`` is how it ended, as wait(2) encodes it, None before or where nobody can know.
     ``images`` is how many programs were prepared.
     ``missed`` is why vDSO calls of a new program may not have been counted. ``whole``: it ends
-    with its last process, not with its first.
+    with its last process, not with its first; or where nobody waits any longer for that.
     """
 
     status: int | None

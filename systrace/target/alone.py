@@ -39,7 +39,7 @@ class Alone:
 
     def give_up(self) -> None:
         """Wait for the others no longer."""
-        self._alive, self.whole = None, False
+        self._alive = None
 
     def start(self) -> None:
         """Release it; it stands at the exit of its exec."""

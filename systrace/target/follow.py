@@ -53,7 +53,7 @@ class Tree:
 
         With ``wait_all`` it is over when the last process has ended.
         """
-        self.whole = wait_all
+        self.whole = self._waits = wait_all
         self._first = first
         self._images = images
         self._children = children
@@ -74,11 +74,11 @@ class Tree:
     @property
     def over(self) -> bool:
         """Whether the first process has ended and, where they are waited for, all others."""
-        return self.status is not None and not (self.whole and self._processes)
+        return self.status is not None and not (self._waits and self._processes)
 
     def give_up(self) -> None:
         """Wait for the others no longer."""
-        self.whole = False
+        self._waits = False
 
     def start(self) -> None:
         """Prepare and release the first process, which stands at the exit of its exec."""

@@ -94,7 +94,7 @@ def test_a_signal_ends_the_waiting_for_children_and_not_them(trace: Tracer, mode
         "bash",
         "-c",
         "sleep 1000 >&- 2>&- & echo $!; exit 5",
-        options=("--wait-all", "--vdso", mode),
+        options=("--wait-all", "-P", "--vdso", mode),
     )
     with started(*argv) as live:
         child = int(live.line())
@@ -105,3 +105,6 @@ def test_a_signal_ends_the_waiting_for_children_and_not_them(trace: Tracer, mode
     os.kill(child, signal.SIGKILL)
     assert traced.process.returncode == 5
     assert any("still running at the end" in line for line in traced.warnings)
+    # counted up to the signal, which came when the first was gone
+    first = traced.report["processes"][0]
+    assert traced.report["elapsed_ns"] > first["ended_ns"]
