@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from systrace.cli import VERBS
+
 LAUNCHER = Path(__file__).parents[2] / "bin" / "systrace"
 # Whichever of these a machine has is /bin/sh somewhere.
 SHELLS = [[path] for name in ("dash", "bash") if (path := shutil.which(name))] + [
@@ -173,11 +175,13 @@ def test_without_a_python_beside_it_the_systems_own_is_taken(place: Path) -> Non
         assert done.stderr.startswith("systrace: no python3 beside ")
 
 
-def test_a_python_beside_it_that_cannot_be_reached_is_not_replaced(place: Path) -> None:
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_a_python_beside_it_that_cannot_be_reached_is_not_replaced(place: Path, verb: str) -> None:
     (place / "python3").unlink()
     (place / "python3").symlink_to("/nonexistent/python3")
-    done = subprocess.run([place / "systrace"], capture_output=True, text=True, check=False)
-    assert done.returncode == 125
+    line = [str(place / "systrace"), *verb.split()]
+    done = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert done.returncode == (125 if verb in ("", "run", "attach") else 2)
     assert done.stdout == ""
     said = done.stderr.splitlines()
     assert len(said) == 2
