@@ -142,10 +142,12 @@ def _named(word: str, line: Line, *, by_shell: bool) -> Named:
 
 
 def _saved(word: str, line: Line | None = None) -> Report | None:
-    """Read the report that a word names; None where it names none, and may be a command.
+    """Read the report that a word names, ``-`` standard input; None where it may be a command.
 
     Raises InputError where it can be neither.
     """
+    if word == "-":
+        return load(word)
     path = Path(word)
     if not _exists(path):
         if word.endswith(_ENDING) and not re.search(r"\s", word):

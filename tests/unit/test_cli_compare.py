@@ -328,3 +328,13 @@ def test_github_annotations_come_on_standard_output(saved: tuple[str, str]) -> N
     done = systrace("-F", "github", "--fail-if", "getpid.count > 0", *saved)
     assert done.stdout.startswith("::error title=systrace")
     assert done.returncode == 1
+
+
+def test_a_dash_is_the_report_on_standard_input(saved: tuple[str, str]) -> None:
+    a, b = saved
+    with Path(a).open() as text:
+        done = systrace("-", b, stdin=text)
+    assert (done.returncode, done.stderr) == (0, "")
+    head, _, rows = done.stdout.partition("\n\n")
+    assert head.startswith("A  -: ./goapp\n")
+    assert rows == systrace(a, b).stdout.partition("\n\n")[2] != ""
