@@ -24,6 +24,36 @@ def memory(pid: int, mode: Literal["rb", "r+b"] = "rb") -> io.FileIO:
     return open(f"/proc/{pid}/mem", mode, buffering=0)  # noqa: PTH123 - as above
 
 
+def with_memory(pid: int) -> int | None:
+    """Return a thread that has the process's memory; the first one's is gone when it has ended.
+
+    None where no thread is left, or for one of the kernel's.
+    """
+    if _has_memory(pid):
+        return pid
+    seen: set[str] = set()
+    while unseen := set(_threads(pid)) - seen:
+        for tid in unseen:
+            if _has_memory(tid):
+                return int(tid)
+        seen |= unseen
+    return None
+
+
+def _has_memory(tid: int | str) -> bool:
+    try:
+        return not read(tid, "statm").startswith(b"0 ")
+    except OSError:
+        return False
+
+
+def _threads(pid: int) -> list[str]:
+    try:
+        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - as above
+    except OSError:
+        return []
+
+
 def lines(text: bytes) -> Iterator[str]:
     """Yield the lines of ``status`` or ``maps``; bytes that are no UTF-8 come as os.fsdecode's."""
     for line in text.removesuffix(b"\n").split(b"\n"):

@@ -11,7 +11,7 @@ import re
 import signal
 import struct
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Final
 
 from systrace import launcher, proc, ptrace
@@ -62,6 +62,7 @@ class Stop:
 
     def gather(self) -> None:
         """Stop every thread, those that are born meanwhile too. Raises HoldError."""
+        elsewhere = _elsewhere()
         self._began_ns = time.monotonic_ns()
         deadline = time.monotonic() + _DEADLINE_S
         while missing := self._tids() - self.threads.keys():
@@ -75,8 +76,14 @@ class Stop:
                 time.sleep(_POLL_S)
         if not self.threads:
             raise HoldError("it has ended")
-        for other in _sharers(self.pid):
+        for other in self._sharers(elsewhere):
             raise AgainError(f"process {other} shares its memory")
+
+    def _sharers(self, elsewhere: Mapping[int, int]) -> list[int]:
+        """Return the processes that have the same memory: a child in vfork, or of CLONE_VM."""
+        tid = next(iter(self.threads))
+        others = _processes() - {self.pid}
+        return [pid for pid in sorted(others) if _same_memory(tid, elsewhere.get(pid, pid))]
 
     def _tids(self) -> set[int]:
         """Return the threads that have not ended."""
@@ -84,7 +91,7 @@ class Stop:
             tids = {int(name) for name in os.listdir(f"/proc/{self.pid}/task")}  # noqa: PTH208
         except OSError:
             return set()
-        return {tid for tid in tids if tid in self.threads or not _has_ended(self.pid, tid)}
+        return {tid for tid in tids if tid in self.threads or not has_ended(self.pid, tid)}
 
     def _seize(self, tid: int) -> None:
         try:
@@ -97,7 +104,7 @@ class Stop:
         except ProcessLookupError:
             self._lose(tid)
         except PermissionError as error:
-            if not _has_ended(self.pid, tid):
+            if not has_ended(self.pid, tid):
                 raise HoldError(_who_traces(tid)) from error
 
     def _wait(self, tid: int) -> None:
@@ -298,7 +305,8 @@ def _run_again(tid: int) -> Registers:
     return registers
 
 
-def _has_ended(pid: int, tid: int) -> bool:
+def has_ended(pid: int, tid: int) -> bool:
+    """Whether a thread has, though /proc may list it still: the first one, or a traced one."""
     try:
         stat = proc.read(pid, f"task/{tid}/stat")
     except OSError:
@@ -316,15 +324,25 @@ def _who_traces(tid: int) -> str:
     return f"{launcher.quoted((name,))} ({tracer}) traces it already"
 
 
-def _sharers(pid: int) -> list[int]:
-    """Return the processes that have the same memory: a child in vfork, or of CLONE_VM."""
-    others = (int(name) for name in os.listdir("/proc") if name.isdecimal())  # noqa: PTH208
-    return [other for other in others if other != pid and same_memory(pid, other)]
+def _processes() -> set[int]:
+    return {int(name) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208
+
+
+def _elsewhere() -> dict[int, int]:
+    """Return, of each process whose first thread has ended, one that has its memory."""
+    found = {pid: proc.with_memory(pid) for pid in _processes()}
+    return {pid: tid for pid, tid in found.items() if tid is not None and tid != pid}
 
 
 def same_memory(pid: int, other: int) -> bool:
-    """Whether two processes have one memory, kcmp(2)."""
+    """Whether two processes have one memory; one that has ended has none."""
+    one, two = proc.with_memory(pid), proc.with_memory(other)
+    return one is not None and two is not None and _same_memory(one, two)
+
+
+def _same_memory(tid: int, other: int) -> bool:
+    """As kcmp(2): all threads that have ended, and the kernel's, have the same, that is, none."""
     compared: int = _libc.syscall(
-        *(ctypes.c_long(value) for value in (_NR_KCMP, pid, other, _KCMP_VM, 0, 0))
+        *(ctypes.c_long(value) for value in (_NR_KCMP, tid, other, _KCMP_VM, 0, 0))
     )
     return compared == 0

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
+from systrace import proc
 from systrace.errors import UnsupportedError
 from systrace.layout import Hold
 from systrace.options import VdsoMode
@@ -14,7 +15,7 @@ from systrace.tally import Entries, ProcessTally
 from systrace.target import mover
 from systrace.target.find import Found
 from systrace.target.inject import TargetDiedError
-from systrace.target.stop import Holder, HoldError, Stop
+from systrace.target.stop import Holder, HoldError, Stop, has_ended
 from systrace.target.waker import Waker
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.count import VdsoCount
@@ -175,7 +176,8 @@ class LiveVdso(VdsoCount):
         try:
             self._holder.hold(process.pid, set_them)
         except HoldError:
-            base = check_address(process.pid, image, jumps=True)
+            tid = proc.with_memory(process.pid) or process.pid
+            base = check_address(tid, image, jumps=True)
             _set_unheld(process.pid, breakpoints, base)
         self._held.add(process.pid)
 
@@ -230,11 +232,12 @@ def _set_unheld(pid: int, breakpoints: Breakpoints, vdso: int) -> None:
     for _ in range(_UNHELD_TRIES):
         tids = _tids(pid)
         breakpoints.hold(pid, vdso, tids)
-        if _tids(pid) == tids:
+        if breakpoints.holds(pid) and _tids(pid) == tids:
             return
         breakpoints.drop(pid)
     raise BreakpointError("its threads come and go too fast")
 
 
 def _tids(pid: int) -> tuple[int, ...]:
-    return tuple(sorted(int(path.name) for path in Path(f"/proc/{pid}/task").iterdir()))
+    tids = sorted(int(path.name) for path in Path(f"/proc/{pid}/task").iterdir())
+    return tuple(tid for tid in tids if not has_ended(pid, tid))

@@ -4,6 +4,7 @@ Code and counter pages stay mapped when the functions are restored, for a thread
 into them from a signal handler; the next attach finds and uses them again.
 """
 
+import errno
 import fcntl
 import io
 import os
@@ -34,6 +35,7 @@ from systrace.vdso.patch import (
     has_jumps,
     map_block,
     open_memory,
+    read_memory,
     restore,
     vdso_address,
     write_jumps,
@@ -42,6 +44,7 @@ from systrace.vdso.x86_64 import JUMP_BYTES, PAGE, Plan
 
 _MAGIC: Final = b"systrace vdso 1\n"  # at the end of the code page
 _SHARED: Final = "/dev/zero (deleted)"  # how /proc/PID/maps names shared anonymous memory
+_UNMAPPED: Final = (errno.EIO, errno.EFAULT)  # by /proc/PID/mem, by process_vm_readv(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +199,7 @@ class LivePatcher:
         while self._patched:
             patched = self._patched.pop()
             tried: set[int] = set()
-            while pids := _sharing(patched) - tried:
+            while pids := ({patched.process.pid} | _sharing(patched)) - tried:
                 for pid in sorted(pids):
                     tried.add(pid)
                     left += self._restore(pid, patched)
@@ -215,23 +218,34 @@ class LivePatcher:
                 restore(memory, plan, patched.vdso)
             self._seeds.forget(pid)
 
-        if not _is_patched(pid, patched, plan):
-            return []
+        keeps = "may keep"
         try:
-            self._holder.hold(pid, take_out)
+            if _is_patched(pid, patched, plan):
+                keeps = "keeps"
+                self._holder.hold(pid, take_out)
         except (HoldError, OSError) as error:
-            if Path(f"/proc/{pid}").exists():
-                return [f"{pid} keeps its patched vDSO, which does no harm: {error}"]
+            if proc.with_memory(pid) is not None:
+                return [f"{pid} {keeps} its patched vDSO, which does no harm: {error}"]
         return []
 
 
 def _is_patched(pid: int, patched: Patched, plan: Plan) -> bool:
-    """Whether a process has jumps to this block, and not another image by now."""
-    try:
-        with proc.memory(pid) as memory:
-            return has_jumps(memory, plan, patched.block, patched.vdso)
-    except OSError:
-        return False
+    """Whether a process has jumps to this block, and not another image by now.
+
+    Raises OSError where it lives and cannot be read.
+    """
+    while (tid := proc.with_memory(pid)) is not None:
+        try:
+            code = read_memory(tid, patched.vdso, len(plan.image.data))
+        except (FileNotFoundError, ProcessLookupError):
+            continue  # that thread has ended meanwhile, and others may live
+        except OSError as error:
+            if error.errno in _UNMAPPED:
+                return False
+            raise
+        if code:
+            return has_jumps(code, plan, patched.block, patched.vdso)
+    return False
 
 
 def _find_block(tid: int, vdso: int) -> int:
@@ -264,8 +278,8 @@ def _leftover(tid: int, plan: Plan) -> tuple[int, int]:
     block = _find_block(tid, vdso) if vdso is not None else 0
     if vdso is None or not block:
         return 0, 0
-    with proc.memory(tid) as memory:
-        return (vdso, block) if has_jumps(memory, plan, block, vdso) else (0, 0)
+    code = read_memory(tid, vdso, len(plan.image.data))
+    return (vdso, block) if has_jumps(code, plan, block, vdso) else (0, 0)
 
 
 def _sharing(patched: Patched) -> set[int]:

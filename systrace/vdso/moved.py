@@ -33,7 +33,8 @@ def follow(
     block = counters.pages.address - PAGE
     with open_memory(tid) as memory:
         if place.within_reach(block, vdso) and counters.counts(tid):
-            if not has_jumps(memory, plan, block, vdso):
+            memory.seek(vdso)
+            if not has_jumps(memory.read(len(plan.image.data)), plan, block, vdso):
                 _lead_back(memory, plan, block, vdso)
                 write_jumps(memory, plan, block, vdso)
             return counters.pages, 0

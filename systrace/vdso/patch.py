@@ -98,7 +98,8 @@ class CounterPages:
 
 
 def _counters(pid: int, address: int) -> str:
-    return f"/proc/{pid}/map_files/{address:x}-{address + x86_64.COUNTER_BYTES:x}"
+    tid = proc.with_memory(pid) or pid
+    return f"/proc/{tid}/map_files/{address:x}-{address + x86_64.COUNTER_BYTES:x}"
 
 
 def counters_inode(pid: int, address: int) -> int | None:
@@ -133,7 +134,7 @@ def check_address(pid: int, image: Image, *, jumps: bool = False) -> int:
     base = vdso_address(pid)
     if base is None:
         raise UnpatchableError("it has no vDSO")
-    found = bytearray(_read(pid, base, len(image.data)))
+    found = bytearray(read_memory(pid, base, len(image.data)))
     for function in image.functions if jumps else ():
         entry = slice(function.offset, function.offset + x86_64.JUMP_BYTES)
         if found[entry][:1] == x86_64.JUMP:
@@ -153,7 +154,7 @@ def open_memory(pid: int) -> io.FileIO:
         ) from error
 
 
-def _read(pid: int, address: int, size: int) -> bytes:
+def read_memory(pid: int, address: int, size: int) -> bytes:
     """Read memory, another user's too: process_vm_readv(2) asks for CAP_SYS_PTRACE alone.
 
     Raises OSError.
@@ -246,11 +247,10 @@ def write_jumps(memory: io.RawIOBase, plan: Plan, block: int, vdso: int) -> None
         memory.write(plan.jump(trampoline, block, vdso))
 
 
-def has_jumps(memory: io.RawIOBase, plan: Plan, block: int, vdso: int) -> bool:
-    """Whether every function leads through its trampoline."""
+def has_jumps(code: bytes, plan: Plan, block: int, vdso: int) -> bool:
+    """Whether in a vDSO's bytes every function leads through its trampoline."""
     for trampoline in plan.trampolines:
-        memory.seek(vdso + trampoline.function.offset)
-        if memory.read(x86_64.JUMP_BYTES) != plan.jump(trampoline, block, vdso):
+        if not code.startswith(plan.jump(trampoline, block, vdso), trampoline.function.offset):
             return False
     return bool(plan.trampolines)
 
