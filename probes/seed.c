@@ -56,7 +56,7 @@ int on_task(void *ctx)
 	task = address_of((void *)typed);
 	identity = identity_at(registers);
 
-	cfg->level = pid_level((void *)current_task()) - seed->above;
+	cfg->level = pid_level((void *)current_task());
 	leader = read_pointer(task, TASK_GROUP_LEADER);
 	tgid = pid_at_level((void *)leader, cfg->level);
 	process = wanted.lookup(&tgid);

@@ -133,9 +133,7 @@ enum seeding_mode {
 
 struct seeding {
 	u32 mode;
-	u32 above; /* how far /proc's pid namespace lies above systrace's own */
 	u32 added;
-	u32 unused;
 };
 
 #endif

@@ -110,7 +110,7 @@ class Counting:
         Only with probe.SEEDING among the sources. Raises UnsupportedError.
         """
         self._counters.configure(Config(secret=secret))
-        seeds = Seeds(self._programs, len(_pid_numbers("self")) - 1)
+        seeds = Seeds(self._programs)
         self._attach()
         return seeds
 
@@ -146,7 +146,6 @@ class Counting:
         return self._counters.alive()
 
 
-def _pid_numbers(pid: int | str) -> list[int]:
+def _pid_numbers(pid: int) -> list[int]:
     """A process's pid in our /proc's namespace and in each one below, up to its own (NSpid)."""
-    ours = str(os.getpid() if pid == "self" else pid)
-    return [int(number) for number in proc.status(pid).get("NSpid", ours).split()]
+    return [int(number) for number in proc.status(pid).get("NSpid", str(pid)).split()]

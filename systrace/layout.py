@@ -158,9 +158,7 @@ class Seeding(ctypes.Structure):
 
     _fields_ = (
         ("mode", ctypes.c_uint32),
-        ("above", ctypes.c_uint32),
         ("added", ctypes.c_uint32),
-        ("unused", ctypes.c_uint32),
     )
 
 

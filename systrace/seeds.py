@@ -17,12 +17,8 @@ _ZERO = ctypes.c_uint32(0)
 class Seeds:
     """Which processes are counted that systrace did not start."""
 
-    def __init__(self, programs: Programs, above: int) -> None:
-        """Load the iterator; /proc's pid namespace lies ``above`` levels above our own.
-
-        Raises UnsupportedError.
-        """
-        self._above = above
+    def __init__(self, programs: Programs) -> None:
+        """Load the iterator. Raises UnsupportedError."""
         self._iterator = programs.task_iterator("on_task")
         self._wanted = programs.numbers("wanted")
         self._seeding = bpf.Map(programs.map_fd("seeding"), ctypes.c_uint32, Seeding)
@@ -42,6 +38,11 @@ class Seeds:
             threads += added
         return threads
 
+    def found(self, pid: int) -> bool:
+        """Whether a thread of this process has been found."""
+        process = self._wanted.get(ctypes.c_uint32(pid))
+        return process is not None and process.value != 0
+
     def forget(self, pid: int) -> None:
         """Count a process no longer; a call that a thread is in stays unfinished."""
         if self._wanted.get(ctypes.c_uint32(pid)) is None:
@@ -50,7 +51,7 @@ class Seeds:
         self._wanted.discard(ctypes.c_uint32(pid))
 
     def _run(self, mode: SeedingMode) -> int:
-        self._seeding[_ZERO] = Seeding(mode=mode, above=self._above)
+        self._seeding[_ZERO] = Seeding(mode=mode)
         self._iterator.run()
         return int(self._seeding[_ZERO].added)
 

@@ -31,6 +31,11 @@ def find(words: Sequence[str]) -> tuple[Found, ...]:
     A number is a pid; anything else is the name of a program, as ``comm`` or the file that it
     was started from. Raises UsageError and SystraceError.
     """
+    if len(fields("self").get("NSpid", "").split()) > 1:
+        raise SystraceError(
+            "attach needs the /proc of the pid namespace that it runs in, and this one numbers "
+            "processes otherwise\n`unshare --mount-proc`, or `mount -t proc proc /proc`"
+        )
     found: dict[int, Found] = {}
     for word in words:
         for pid in [int(word)] if _is_number(word) else _named(word):

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from systrace import proc
-from systrace.errors import UnsupportedError
+from systrace.errors import SystraceError, UnsupportedError
 from systrace.layout import Hold
 from systrace.options import VdsoMode
 from systrace.ring import Ring
@@ -118,7 +118,8 @@ class LiveVdso(VdsoCount):
     def take(self, process: Found, seeds: Seeds) -> None:
         """Begin to count a process: its system calls and, as the mode says, its vDSO calls.
 
-        Raises UnsupportedError if a mode was named that this process does not allow.
+        Raises UnsupportedError if a mode was named that this process does not allow, and
+        SystraceError if nothing of it would be counted.
         """
         self._first = self._first or process.pid
         first = self._first == process.pid
@@ -130,6 +131,10 @@ class LiveVdso(VdsoCount):
         except _OBSTACLES as error:
             self._without(process, seeds, _reason(error), first=first)
         seeds.sow([process.pid], held=False)
+        if not seeds.found(process.pid) and proc.with_memory(process.pid) is not None:
+            raise SystraceError(
+                f"cannot attach to {process}: the kernel's iterator over tasks does not find it"
+            )
 
     def _without(self, process: Found, seeds: Seeds, reason: str, *, first: bool) -> None:
         """Go on where patching failed: with breakpoints if none was named, or without any."""

@@ -12,7 +12,7 @@ import pytest
 
 from .attaching import MODES, attached, mappings, tracer_of, vdso_bytes
 from .live import Live, started
-from .tracing import HANGS_S, Tracer
+from .tracing import HANGS_S, SYSTRACE, Tracer
 
 Build = Callable[..., str]
 
@@ -161,3 +161,15 @@ def test_what_shares_its_memory_with_a_process_without_a_first_thread_is_not_pat
         shares.end_input()
     assert traced.row("clock_gettime", "vdso")["count"] == ROUND
     assert any(f"process {other} shares its memory" in line for line in traced.warnings)
+
+
+def test_the_proc_of_another_pid_namespace_is_refused() -> None:
+    """Its numbers are other processes' here, or nobody's."""
+    done = subprocess.run(
+        ["unshare", "--pid", "--fork", "--kill-child", str(SYSTRACE), "attach", str(os.getpid())],
+        check=False,
+        capture_output=True,
+        timeout=HANGS_S,
+    )
+    assert done.returncode == 125
+    assert b"attach needs the /proc of the pid namespace" in done.stderr

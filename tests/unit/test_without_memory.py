@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 
 from systrace import proc
+from systrace.errors import SystraceError
 from systrace.tally import Entries
 from systrace.target.find import Found
 from systrace.target.stop import same_memory
 from systrace.vdso import live_patch
+from systrace.vdso.live import LiveVdso
 
 
 @contextmanager
@@ -40,10 +42,28 @@ def test_a_process_that_lives_has_its_memory_by_its_first_thread() -> None:
 
 
 class Barren:
-    """Seeds of nothing."""
+    """Seeds that find no thread."""
 
     def holding(self, _: bool) -> None:
         pass
+
+    def sow(self, *_: object, **__: object) -> int:
+        return 0
+
+    def found(self, _: int) -> bool:
+        return False
+
+
+def test_a_process_of_which_no_thread_is_found_is_refused() -> None:
+    vdso = LiveVdso("off", print)
+    with pytest.raises(SystraceError, match="does not find it"):
+        vdso.take(Found(os.getpid(), "python", "python"), Barren())  # type: ignore[arg-type]
+
+
+def test_a_process_that_has_ended_meanwhile_is_not_refused() -> None:
+    vdso = LiveVdso("off", print)
+    with zombies(1) as (ended,):
+        vdso.take(Found(ended, "true", "true"), Barren())  # type: ignore[arg-type]
 
 
 def test_a_vdso_that_cannot_be_read_any_more_may_be_patched_still(
