@@ -1,7 +1,7 @@
 """systrace with small tables: ``python -I small.py COPY NAME=VALUE... -- ARGUMENTS``.
 
 COPY is a directory for the probes' sources, in which the NAMEs of shared.h have these VALUEs;
-others are those of systrace/counting.py.
+others are those of systrace/definitions.py.
 """
 
 import re
@@ -9,17 +9,17 @@ import shutil
 import sys
 from pathlib import Path
 
-from systrace import counters, counting, layout, probe
+from systrace import counters, definitions, layout, probe
 from systrace.cli import main
 
 
-def shrink(copy: Path, definitions: list[str]) -> None:
+def shrink(copy: Path, wanted: list[str]) -> None:
     shutil.copytree(probe.sources(), copy)
     shared = copy / "shared.h"
-    for definition in definitions:
+    for definition in wanted:
         name, _, value = definition.partition("=")
-        if hasattr(counting, name):
-            setattr(counting, name, int(value))
+        if hasattr(definitions, name):
+            setattr(definitions, name, int(value))
         else:
             text, found = re.subn(rf"(#define {name}) \d+", rf"\1 {value}", shared.read_text())
             if found != 1:
