@@ -154,15 +154,12 @@ def _overhead(make: "_Metrics", cost: Overhead) -> Iterator[Metric]:
     yield make.gauge("run_added_seconds", "What tracing added, summed over threads.", added_s)
     yield make.gauge("run_held_seconds", "For how long programs were held.", held_s)
     costs: dict[Ring, float | None] = {"3": cost.vdso_ns, "3->0": cost.syscall_ns}
+    # to a tenth of a nanosecond, as a saved report has it
+    known = {ring: round(ns, 1) / SECOND_NS for ring, ns in costs.items() if ns is not None}
     yield make.gauges(
         "call_added_seconds",
         "What counting adds to a call on this machine.",
-        # to a tenth of a nanosecond, as a saved report has it
-        (
-            ({"ring": ring}, round(ns, 1) / SECOND_NS)
-            for ring, ns in costs.items()
-            if ns is not None
-        ),
+        (({"ring": ring}, seconds) for ring, seconds in known.items()),
     )
 
 
