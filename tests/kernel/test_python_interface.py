@@ -14,7 +14,7 @@ import pytest
 
 import systrace
 
-from .tracing import EXAMPLES, HANGS_S, example
+from .tracing import EXAMPLES, HANGS_S, SLOWNESS, example
 
 
 def test_the_example_of_a_test_suite_passes_whole() -> None:
@@ -65,8 +65,9 @@ def test_it_follows_by_signals_where_that_is_asked_for() -> None:
 def test_a_command_that_takes_too_long_is_killed_with_its_children(tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     script = f"trap '' TERM INT USR1; echo $$ >>{pids}; sleep 600 & echo $! >>{pids}; wait"
-    with pytest.raises(systrace.TargetTimeoutError, match=r"did not end within 3 s"):
-        systrace.run(["sh", "-c", script], timeout=3)
+    enough_s = 3 * SLOWNESS  # to start
+    with pytest.raises(systrace.TargetTimeoutError, match=rf"did not end within {enough_s} s"):
+        systrace.run(["sh", "-c", script], timeout=enough_s)
     shell, sleep = map(int, pids.read_text().split())
     assert gone(shell)
     assert gone(sleep)
