@@ -32,14 +32,13 @@ class Processes:
             else None
         )
         self._ended: dict[int, ProcessTally] = {}
-        self._parents: dict[int, int] = {}  # one number for all of their children
         self._ahead_ns = time_namespace.offset_ns()
 
     def read(self, keys: Callable[[], Mapping[int, Key]]) -> tuple[ProcessTally, ...]:
         """Return every process, in the order in which they began; ``keys`` say what rows are."""
         alive = self.collect(keys)
-        ended = self._ended
-        return tuple(ended[key] if key in ended else alive[key] for key in sorted((*ended, *alive)))
+        every = {**self._ended, **alive}
+        return tuple(every[key] for key in sorted(every))
 
     def collect(self, keys: Callable[[], Mapping[int, Key]]) -> dict[int, ProcessTally]:
         """Take out what has ended, and return what lives.
@@ -47,7 +46,10 @@ class Processes:
         The records are read first: a process that has an end then makes no more calls. ``keys``
         are asked for last, when every row that was met has one.
         """
-        records = [(key.value, self._tally(record)) for key, record in self._records.everything()]
+        records = [
+            (key.value, _tally(record, self._ahead_ns))
+            for key, record in self._records.everything()
+        ]
         done = {key for key, process in records if process.end_ns}
         if self._rows is not None:
             rows = self._read_rows(self._rows, keys, done)
@@ -55,26 +57,6 @@ class Processes:
         self._ended.update((key, process) for key, process in records if key in done)
         self._records.discard_all([ctypes.c_uint32(key) for key in done])
         return {key: process for key, process in records if key not in done}
-
-    def _tally(self, record: ProcessRecord) -> ProcessTally:
-        """Take over a record, all but its rows; there may be 10,000, of few parents and names.
-
-        Its times become those of our own CLOCK_MONOTONIC, which is ahead of the kernel's.
-        """
-        pid, ahead_ns = record.pid, self._ahead_ns
-        return ProcessTally(
-            pid=pid,
-            ppid=self._parents.setdefault(record.ppid, record.ppid),
-            comm=sys.intern(record.comm.decode("utf-8", "surrogateescape")),
-            start_ns=record.start_ns + ahead_ns,
-            end_ns=record.end_ns and record.end_ns + ahead_ns,
-            # mostly the same, and one number takes less than two
-            pid_in_namespace=pid if record.pid_in_namespace == pid else record.pid_in_namespace,
-            status=record.exit_code,
-            shares_memory=bool(record.shares_memory),
-            rows=_NOTHING,
-            entries=_NOTHING,
-        )
 
     def execs(self, key: int) -> int:
         """Return how often a process has executed a program; 0 if it is not listed any more."""
@@ -133,3 +115,22 @@ class _Rows:
             key: ProcessRow(count, total_ns, self._errors.get(key, {}))
             for key, (count, total_ns) in self._counts.items()
         }
+
+
+def _tally(record: ProcessRecord, ahead_ns: int) -> ProcessTally:
+    """Take over a record, all but its rows; there may be 10,000, with few names between them.
+
+    Its times become those of our own CLOCK_MONOTONIC, which is ahead of the kernel's.
+    """
+    return ProcessTally(
+        pid=record.pid,
+        ppid=record.ppid,
+        comm=sys.intern(record.comm.decode("utf-8", "surrogateescape")),
+        start_ns=record.start_ns + ahead_ns,
+        end_ns=record.end_ns and record.end_ns + ahead_ns,
+        pid_in_namespace=record.pid_in_namespace,
+        status=record.exit_code,
+        shares_memory=bool(record.shares_memory),
+        rows=_NOTHING,
+        entries=_NOTHING,
+    )
