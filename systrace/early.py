@@ -1,4 +1,4 @@
-"""A session that begins with what takes longest at a first start: compiling the probes.
+"""How a session of a command begins: with what takes longest at a first start, compiling.
 
 The compiler works, in a process of its own, while everything else is imported.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def run(options: RunOptions) -> "Iterator[Snapshot]":
-    """Do what ``session.run`` does. Raises what that raises."""
+    """Compile, and do what ``session.run`` does. Raises what that raises."""
     require_bpf()
     build = prepare(options.trace)
     from systrace import session  # noqa: PLC0415 - as said

@@ -11,9 +11,9 @@ from typing import Final, NamedTuple
 from systrace import descriptors, machine
 from systrace.assemble import Facts
 from systrace.counting import Counting
-from systrace.definitions import prepare, tracepoints
+from systrace.definitions import tracepoints
 from systrace.options import RunOptions, TraceOptions
-from systrace.probe import Build, require_bpf
+from systrace.probe import Build
 from systrace.report import Exit, Probes
 from systrace.target import job
 from systrace.target.alone import Alone
@@ -44,10 +44,10 @@ class Timing(NamedTuple):
     stopped_by: int = 0
 
 
-def run(options: RunOptions, build: Build | None = None) -> Iterator[Snapshot]:
+def run(options: RunOptions, build: Build) -> Iterator[Snapshot]:
     """Start the command held, attach, release, and yield snapshots until it has ended.
 
-    ``build`` is of what ``options`` ask for, where that has begun already.
+    ``build`` is of what ``options`` ask for, and closed in the end; see early.py.
 
     Raises NotFoundError, NotExecutableError, PrivilegeError, UnsupportedError or SystraceError.
     """
@@ -55,12 +55,9 @@ def run(options: RunOptions, build: Build | None = None) -> Iterator[Snapshot]:
     yield (yield from _traced(options, build))
 
 
-def _traced(options: RunOptions, build: Build | None) -> Generator[Snapshot, None, Snapshot]:
+def _traced(options: RunOptions, build: Build) -> Generator[Snapshot, None, Snapshot]:
     """Yield all snapshots but the last, and return that."""
     with contextlib.ExitStack() as stack:
-        if build is None:
-            require_bpf()
-            build = prepare(options.trace)
         stack.callback(build.close)
         command, identity = executable(options)
         signals = stack.enter_context(signals_blocked(_AWAITED))

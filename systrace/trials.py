@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from systrace import session
+from systrace import early, session
 from systrace.errors import CommandFailedError
 from systrace.launcher import quoted
 from systrace.options import RunOptions
@@ -75,7 +75,7 @@ def run(commands: Sequence[RunOptions], plan: Plan, done: Callable[[], None]) ->
 
 
 def _counted(command: RunOptions) -> Report:
-    for snapshot in session.run(command):
+    for snapshot in early.run(command):
         if snapshot.kind == "final":
             _stop(snapshot.stopped_by)
             # a run of thousands of processes is kept only as long as it has to be

@@ -57,10 +57,10 @@ def _outcome(options: RunOptions) -> Report | SystraceError:
 
 def _trace(options: RunOptions) -> Report:
     # The caller, who shares this file, needs none of it.
-    from systrace import session  # noqa: PLC0415
+    from systrace import early  # noqa: PLC0415
 
     final = None
-    for snapshot in session.run(options):
+    for snapshot in early.run(options):
         if snapshot.kind == "asked":
             _kill(snapshot.report)
         final = snapshot.report if snapshot.kind == "final" else final

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from systrace import session
+from systrace import early
 from systrace.doctor.findings import Outcome, Trial
 from systrace.errors import SystraceError
 from systrace.options import VDSO_MODES, RunOptions, TraceOptions, VdsoMode
@@ -48,7 +48,7 @@ def run() -> Iterator[Trial]:
     for mode in VDSO_MODES:
         options = RunOptions(command(), user, TraceOptions(vdso=mode))
         try:
-            *_, last = session.run(options)
+            *_, last = early.run(options)
         except SystraceError as error:
             yield Trial(mode, "refused", says=str(error).splitlines()[0])
         else:

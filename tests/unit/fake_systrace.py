@@ -16,7 +16,6 @@ from systrace import early, privilege, session
 from systrace.cli import main
 from systrace.errors import NotFoundError
 from systrace.options import RunOptions
-from systrace.probe import Build
 from systrace.report import Call, Exit, Machine, Probes, Report
 from systrace.session import Timing
 from systrace.watch import Snapshot
@@ -43,8 +42,7 @@ def report(seconds: float = 1.5, end: Exit | None = None, since_ns: int | None =
     )
 
 
-def run(options: RunOptions, build: Build | None = None) -> Iterator[Snapshot]:
-    assert build is None
+def run(options: RunOptions) -> Iterator[Snapshot]:
     elapsed_ns = 0
     for kind, seconds in json.loads(os.environ.get("FAKE", "[]")):
         if kind == "crash":
@@ -85,7 +83,7 @@ def unprivileged(arguments: Sequence[str], program: Sequence[str] | None = None)
 
 if __name__ == "__main__":
     privilege.require = unprivileged
-    early.run = session.run = run
+    early.run = run
     session.unprobed = unprobed
     session.executable = executable  # type: ignore[assignment]  # nobody asks what it returns
     sys.exit(main(sys.argv[1:]))

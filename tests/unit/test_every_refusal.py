@@ -103,7 +103,7 @@ def with_wrong(where: tuple[str | int, ...], value: Any) -> Any:
 def _place(monkeypatch: pytest.MonkeyPatch, files: Path) -> Iterator[None]:
     """Rights to trace, so that it is no lack of them that is met; nothing can be started here."""
     monkeypatch.setattr(privilege, "effective", lambda: ~0)
-    engine = ((early, "run"), (session, "run"), (session, "unprobed"), (attach, "attach"))
+    engine = ((early, "run"), (session, "unprobed"), (attach, "attach"))
     for module, name in engine:
         monkeypatch.setattr(module, name, None)
     monkeypatch.chdir(files)

@@ -21,8 +21,8 @@ from systrace.report import Exit, Report
 UNIT = Path(__file__).parent
 WORKER = (
     f"import sys; sys.path[:] = sys.argv[2:]; sys.path.insert(0, {str(UNIT)!r}); "
-    "import fake_systrace; from systrace import session, worker; "
-    "session.run = fake_systrace.run; worker.main()"
+    "import fake_systrace; from systrace import early, worker; "
+    "early.run = fake_systrace.run; worker.main()"
 )
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from systrace import session, trials
+from systrace import early, session, trials
 from systrace.errors import CommandFailedError, NotFoundError
 from systrace.options import RunOptions, TraceOptions
 from systrace.report import Call, Exit
@@ -51,8 +51,8 @@ class Session:
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> Session:
     engine = Session()
-    for name in ("executable", "run", "unprobed"):
-        monkeypatch.setattr(session, name, getattr(engine, name))
+    for module, name in ((session, "executable"), (early, "run"), (session, "unprobed")):
+        monkeypatch.setattr(module, name, getattr(engine, name))
     return engine
 
 
