@@ -4,6 +4,7 @@ A process chooses its name, and those of the files that it maps. Of what may end
 escapes the newline in them, and nothing else: not what Python ends lines at besides.
 """
 
+import contextlib
 import io
 import os
 from collections.abc import Iterator
@@ -31,27 +32,31 @@ def with_memory(pid: int) -> int | None:
     """
     if _has_memory(pid):
         return pid
-    seen: set[str] = set()
-    while unseen := set(_threads(pid)) - seen:
-        for tid in unseen:
-            if _has_memory(tid):
-                return int(tid)
-        seen |= unseen
+    seen: set[int] = set()
+    with contextlib.suppress(OSError):
+        while unseen := tids(pid) - seen:
+            for tid in unseen:
+                if _has_memory(tid):
+                    return tid
+            seen |= unseen
     return None
 
 
-def _has_memory(tid: int | str) -> bool:
+def _has_memory(tid: int) -> bool:
     try:
         return not read(tid, "statm").startswith(b"0 ")
     except OSError:
         return False
 
 
-def _threads(pid: int) -> list[str]:
-    try:
-        return os.listdir(f"/proc/{pid}/task")  # noqa: PTH208 - as above
-    except OSError:
-        return []
+def pids() -> set[int]:
+    """Return the processes there are."""
+    return {int(name) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208
+
+
+def tids(pid: int) -> set[int]:
+    """Return a process's threads, its first one even where that has ended. Raises OSError."""
+    return {int(name) for name in os.listdir(f"/proc/{pid}/task")}  # noqa: PTH208
 
 
 def lines(text: bytes) -> Iterator[str]:

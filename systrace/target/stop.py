@@ -82,13 +82,13 @@ class Stop:
     def _sharers(self, elsewhere: Mapping[int, int]) -> list[int]:
         """Return the processes that have the same memory: a child in vfork, or of CLONE_VM."""
         tid = next(iter(self.threads))
-        others = _processes() - {self.pid}
+        others = proc.pids() - {self.pid}
         return [pid for pid in sorted(others) if _same_memory(tid, elsewhere.get(pid, pid))]
 
     def _tids(self) -> set[int]:
         """Return the threads that have not ended."""
         try:
-            tids = {int(name) for name in os.listdir(f"/proc/{self.pid}/task")}  # noqa: PTH208
+            tids = proc.tids(self.pid)
         except OSError:
             return set()
         return {tid for tid in tids if tid in self.threads or not has_ended(self.pid, tid)}
@@ -324,13 +324,9 @@ def _who_traces(tid: int) -> str:
     return f"{launcher.quoted((name,))} ({tracer}) traces it already"
 
 
-def _processes() -> set[int]:
-    return {int(name) for name in os.listdir("/proc") if name.isdecimal()}  # noqa: PTH208
-
-
 def _elsewhere() -> dict[int, int]:
     """Return, of each process whose first thread has ended, one that has its memory."""
-    found = {pid: proc.with_memory(pid) for pid in _processes()}
+    found = {pid: proc.with_memory(pid) for pid in proc.pids()}
     return {pid: tid for pid, tid in found.items() if tid is not None and tid != pid}
 
 

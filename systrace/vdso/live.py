@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Final
 
 from systrace import proc
@@ -244,5 +243,4 @@ def _set_unheld(pid: int, breakpoints: Breakpoints, vdso: int) -> None:
 
 
 def _tids(pid: int) -> tuple[int, ...]:
-    tids = sorted(int(path.name) for path in Path(f"/proc/{pid}/task").iterdir())
-    return tuple(tid for tid in tids if not has_ended(pid, tid))
+    return tuple(tid for tid in sorted(proc.tids(pid)) if not has_ended(pid, tid))

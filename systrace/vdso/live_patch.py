@@ -12,7 +12,6 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 from systrace import proc, ptrace
@@ -284,5 +283,5 @@ def _leftover(tid: int, plan: Plan) -> tuple[int, int]:
 
 def _sharing(patched: Patched) -> set[int]:
     """Return the processes that have the same counters: itself, and those forked from it."""
-    pids = (int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal())
-    return {pid for pid in pids if counters_inode(pid, patched.block + PAGE) == patched.inode}
+    begin = patched.block + PAGE
+    return {pid for pid in proc.pids() if counters_inode(pid, begin) == patched.inode}
