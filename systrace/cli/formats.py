@@ -1,6 +1,5 @@
 """A report in the format that was asked for; a renderer is imported when it is first needed."""
 
-from collections.abc import Iterable
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -41,19 +40,3 @@ def text(
     # A format is a file in systrace/render/ of the same name.
     rendered: str = import_module(f"systrace.render.{wanted}").render(report, table)
     return rendered
-
-
-def pieces(
-    report: Report,
-    wanted: Format,
-    table: TableOptions,
-    verdict: "Verdict | None" = None,
-    *,
-    first: bool = True,
-) -> Iterable[str]:
-    """Render the same in pieces, of which no more than one need be there at a time."""
-    if wanted == "json":
-        from systrace.render import json  # noqa: PLC0415  one format a run
-
-        return json.pieces(report)
-    return text(report, wanted, table, verdict, first=first)

@@ -113,13 +113,18 @@ class _Files:
         self, outputs: Sequence[Output], snapshot: "Snapshot", verdict: "Verdict | None"
     ) -> None:
         for output in outputs:
-            pieces = formats.pieces(
-                snapshot.report, output.format, self._table, verdict, first=self._first
-            )
+            pieces = self._rendered(output, snapshot.report, verdict)
             if snapshot.kind == "final":
                 self._write(output, output.write, pieces)
             else:
                 self._background.do(partial(self._write, output, output.add, pieces))
+
+    def _rendered(self, output: Output, report: Report, verdict: "Verdict | None") -> Iterable[str]:
+        if output.format == "json":
+            from systrace.render import json  # noqa: PLC0415  one format a run
+
+            return json.pieces(report)  # of which each process is one
+        return formats.text(report, output.format, self._table, verdict, first=self._first)
 
     def _write(
         self, output: Output, write: Callable[[Iterable[str]], None], pieces: Iterable[str]
