@@ -8,10 +8,8 @@ from typing import Final, NoReturn
 from systrace.cli import streams
 from systrace.doctor import examine
 from systrace.errors import OutputError
-from systrace.output import write_all
 from systrace.render import doctor
 
-_STDOUT: Final = 1
 _INEXACT: Final = 1
 
 
@@ -20,14 +18,10 @@ def diagnose(arguments: Sequence[str], *, as_json: bool) -> NoReturn:
 
     Raises OutputError when it cannot be written; that nobody reads on changes nothing.
     """
-    if streams.is_closed(_STDOUT):
+    if streams.is_closed(streams.STDOUT):
         raise OutputError(f"cannot write standard output: {os.strerror(errno.EBADF)}")
     streams.hold_closed()
     diagnosis = examine.judge(examine.gather(arguments))
     written = doctor.document(diagnosis) if as_json else doctor.text(diagnosis)
-    try:
-        write_all(_STDOUT, written.encode())
-    except OSError as error:
-        if error.errno != errno.EPIPE:
-            raise OutputError(f"cannot write standard output: {error.strerror}") from error
+    streams.show(written, streams.STDOUT)
     raise SystemExit(0 if diagnosis.exact else _INEXACT)

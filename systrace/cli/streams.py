@@ -54,16 +54,17 @@ def note(remark: str) -> None:
     say(f"note: {printable(remark)}")
 
 
-def show(text: str) -> None:
-    """Write a report to standard error.
+def show(text: str, fd: int = STDERR) -> None:
+    """Write to standard error, or output.
 
     Raises OutputError when it is lost for another reason than that nobody reads it.
     """
     try:
-        write_all(STDERR, text.encode(errors="backslashreplace"))
+        write_all(fd, text.encode(errors="backslashreplace"))
     except OSError as error:
         if error.errno not in NO_READER:
-            raise OutputError(f"cannot write standard error: {error.strerror}") from error
+            name = "error" if fd == STDERR else "output"
+            raise OutputError(f"cannot write standard {name}: {error.strerror}") from error
 
 
 def colour(environ: Mapping[str, str] = os.environ, fd: int = STDERR) -> bool:

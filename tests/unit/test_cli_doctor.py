@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from systrace.cli import diagnosing, main
+from systrace.cli import diagnosing, main, streams
 from systrace.doctor import examine
 from systrace.doctor.findings import Diagnosis
 from systrace.errors import OutputError
@@ -57,7 +57,7 @@ def test_what_cannot_be_written_is_an_error_and_no_verdict(monkeypatch: pytest.M
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(diagnosing, "write_all", full)
+    monkeypatch.setattr(streams, "write_all", full)
     with pytest.raises(OutputError, match="No space left"):
         diagnosing.diagnose(("doctor",), as_json=True)
 
@@ -68,7 +68,7 @@ def test_a_reader_that_has_left_changes_no_verdict(
     def left(*_: object) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr(diagnosing, "write_all", left)
+    monkeypatch.setattr(streams, "write_all", left)
     with pytest.raises(SystemExit) as ended:
         diagnosing.diagnose(("doctor",), as_json=False)
     assert ended.value.code == (0 if diagnosis.exact else 1)
