@@ -27,9 +27,11 @@ _EXAMPLES = {
 }
 _NEEDS = {"show": "a saved report"}
 _FORMATS = {(wanted,) for wanted in FORMATS}
-# Options of strace and ltrace that ask for what a report always holds.
-_ALWAYS = ("-c", "-C", "-w", "-T", "-D")
-_QUIET = "-q"
+# Options of strace, ltrace and our own run that a verb needs none of, and why.
+_NEEDLESS = {
+    **dict.fromkeys(("-c", "-C", "-w", "-T", "-D"), "a report always has counts and times"),
+    "-q": "what it prints is all that it is for",
+}
 _FOLLOWS = "-f follows children; a format is asked for with -F:"
 _BEHIND = "the value of --follow stands behind an =:"
 _SIGNAL = ("signal",)
@@ -156,10 +158,7 @@ def _no_such_option(error: click.NoSuchOption, line: Line, command: click.Comman
         return _to_attach(line)
     if wrong.spelling == "-f" and (meant := _meant_format(command, line)):
         return _with("a format is asked for with -F:", example(meant))
-    if wrong.spelling in (*_ALWAYS, _QUIET):
-        why = "a report always has counts and times"
-        if wrong.spelling == _QUIET:
-            why = "what it prints is all that it is for"
+    if why := _NEEDLESS.get(wrong.spelling):
         said = f"{line.verb} has no {_word(wrong.spelling)}: {why}:"
         return _with(said, example(_known(line)))
     close = _near(error, wrong)
@@ -260,7 +259,7 @@ def _is_attach(word: Word) -> bool:
 
 
 def _strange(word: Word) -> bool:
-    return word.option is None and word.spelling not in _ALWAYS
+    return word.option is None and word.spelling not in _NEEDLESS
 
 
 def _to_attach(line: Line) -> str:
