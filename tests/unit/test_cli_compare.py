@@ -15,7 +15,7 @@ from systrace.render import json as report_json
 from systrace.report import Call
 
 from .conftest import GOAPP
-from .test_cli_run import FAKE, environment, on_a_terminal
+from .faked import FAKE, environment, on_a_terminal
 
 NO_PRIVILEGE = "import sys; from systrace.cli import main; sys.exit(main(sys.argv[1:]))"
 

@@ -13,7 +13,7 @@ from systrace.errors import OutputError
 from systrace.limits.grammar import parse
 from systrace.report import Exit, Report
 
-from .test_cli_run import systrace
+from .faked import systrace
 
 # The fake session reports 2,000,152 clock_gettime in ring 3 and 29 futex.
 

@@ -4,44 +4,14 @@ import csv
 import io
 import json
 import os
-import pty
-import select
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-Fake = Sequence[tuple[str, float]]
-FAKE = Path(__file__).with_name("fake_systrace.py")
-
-
-def environment(**more: str) -> dict[str, str]:
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SUDO_", "COLUMNS", "TERM"))}
-    return {**kept, "PYTHONPATH": str(ROOT), **more}
-
-
-def systrace(
-    *arguments: str,
-    fake: Fake = (),
-    redirected: str = "",
-    env: dict[str, str] | None = None,
-) -> subprocess.CompletedProcess[str]:
-    """Run it, its streams redirected as a shell would."""
-    command = [sys.executable, str(FAKE), *arguments]
-    if redirected:
-        command = ["sh", "-c", f'"$@" {redirected}', "sh", *command]
-    return subprocess.run(
-        command,
-        env=environment(FAKE=json.dumps(fake), **(env or {})),
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+from .faked import FAKE, environment, systrace
 
 
 def test_the_table_goes_to_standard_error_and_standard_output_is_the_commands() -> None:
@@ -257,118 +227,6 @@ def test_an_engine_that_fails_leaves_no_file_and_no_traceback(tmp_path: Path) ->
 def test_the_traceback_is_there_for_whoever_asks() -> None:
     done = systrace("run", "true", fake=[("crash", 0)], env={"SYSTRACE_TRACEBACK": "1"})
     assert "Traceback" in done.stderr
-
-
-@pytest.mark.parametrize("shell", ["2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
-def test_closed_standard_error_changes_nothing_for_the_command(shell: str, tmp_path: Path) -> None:
-    file = tmp_path / "r.json"
-    done = systrace("run", "-o", str(file), "sh", "-c", "exit 3", redirected=shell)
-    assert done.returncode == 3
-    assert done.stderr == ""
-    # The descriptor that was free did not become the file's.
-    assert json.loads(file.read_text())
-
-
-def test_a_closed_pipe_at_standard_error_is_no_error() -> None:
-    reader, writer = os.pipe()
-    os.close(reader)
-    command = [sys.executable, str(FAKE), "run", "true"]
-    done = subprocess.run(command, env=environment(), stderr=writer, check=False)
-    os.close(writer)
-    assert done.returncode == 0
-
-
-def test_a_full_disk_behind_standard_error_is_one() -> None:
-    assert systrace("run", "true", redirected="2>/dev/full").returncode == 125
-
-
-def test_closed_standard_output_cannot_take_a_report() -> None:
-    done = systrace("run", "-o", "-", "true", redirected=">&-")
-    assert done.returncode == 125
-    assert done.stderr == "systrace: cannot write standard output: Bad file descriptor\n"
-
-
-def test_the_command_inherits_no_descriptor_of_ours(tmp_path: Path) -> None:
-    code = (
-        "import fcntl\n"
-        "def ok(n):\n"
-        "    try: return fcntl.fcntl(n, fcntl.F_GETFD) >= 0\n"
-        "    except OSError: return False\n"
-        "print(*(n for n in range(256) if ok(n)))"
-    )
-    plain = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
-    files = ["-o", str(tmp_path / "a.json"), "-o", "/dev/null", "-o", "-"]
-    done = systrace("run", "-q", *files, sys.executable, "-c", code)
-    assert done.stdout.encode().startswith(plain.stdout)
-
-
-def test_a_closed_stream_is_closed_for_the_command_too() -> None:
-    probe = "import os,sys\ntry: os.fstat(0)\nexcept OSError: sys.exit(9)"
-    assert systrace("run", "-q", sys.executable, "-c", probe, redirected="<&-").returncode == 9
-
-
-def test_the_report_of_a_redirected_stream_is_appended_not_put_over_it(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    command = ["sh", "-c", "echo first >&2"]
-    done = systrace("run", "-q", "-o", "/dev/stderr", *command, redirected=f'2>"{log}"')
-    assert done.returncode == 0
-    assert log.read_text().startswith("first\n")
-    assert "clock_gettime" in log.read_text()
-
-
-def on_a_terminal(*arguments: str, shell: str, fake: Fake) -> tuple[str, int]:
-    """Run with a controlling terminal; what appeared there, and the exit status."""
-    env = environment(FAKE=json.dumps(fake), TERM="xterm")
-    child, terminal = pty.fork()
-    if child == 0:
-        command = ["sh", "-c", f'"$@" {shell}', "sh", sys.executable, str(FAKE), *arguments]
-        os.execvpe("sh", command, env)  # noqa: S606  it is a shell
-    shown = b""
-    while select.select([terminal], (), (), 20)[0]:
-        try:
-            data = os.read(terminal, 4096)
-        except OSError:
-            break
-        if not data:
-            break
-        shown += data
-    os.close(terminal)
-    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-
-
-PROGRESS = [("progress", 12.3), ("progress", 13.3)]
-LINE = "elapsed 12 s, 2,000,152 calls in ring 3, 29 in ring 0"
-
-
-def test_life_shows_on_a_terminal_that_the_command_does_not_write_to(tmp_path: Path) -> None:
-    shell = f'>"{tmp_path}/out" 2>"{tmp_path}/err"'
-    shown, status = on_a_terminal("run", "true", shell=shell, fake=PROGRESS)
-    assert status == 0
-    assert shown.startswith(f"\r{LINE}\r")
-    # Overwritten in place, and gone at the end.
-    assert shown.endswith("\r" + " " * len(LINE) + "\r")
-    assert LINE not in (tmp_path / "err").read_text()
-
-
-@pytest.mark.parametrize("shell", [">out", "2>err"])
-def test_life_does_not_show_on_a_terminal_that_the_command_writes_to(
-    shell: str, tmp_path: Path
-) -> None:
-    env_shell = f'{shell[:-3]}"{tmp_path}/file"'
-    shown, _ = on_a_terminal("run", "true", shell=env_shell, fake=PROGRESS)
-    assert "elapsed" not in shown
-
-
-def test_the_line_is_gone_when_the_engine_fails(tmp_path: Path) -> None:
-    shell = f'>"{tmp_path}/out" 2>"{tmp_path}/err"'
-    shown, status = on_a_terminal("run", "true", shell=shell, fake=[*PROGRESS, ("crash", 0)])
-    assert status == 125
-    assert shown.endswith("\r" + " " * len(LINE) + "\r")
-
-
-def test_life_does_not_show_when_quiet(tmp_path: Path) -> None:
-    shell = f'>"{tmp_path}/out" 2>"{tmp_path}/err"'
-    assert on_a_terminal("run", "-q", "true", shell=shell, fake=PROGRESS) == ("", 0)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes another user")
