@@ -10,15 +10,12 @@ import signal
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from typing import Any, Final
 
 from systrace import bpf, time_namespace
 from systrace.layout import ProcessRecord, ProcessRowKey
 from systrace.layout import ProcessRow as KernelRow
 from systrace.probe import Programs
 from systrace.tally import Key, ProcessRow, ProcessTally
-
-_NOTHING: Final[Mapping[Any, Any]] = {}
 
 
 class Processes:
@@ -89,7 +86,7 @@ class Processes:
         found: defaultdict[int, _Rows] = defaultdict(_Rows)
         for key, row in entries:
             found[key.process].add(names[key.row - 1], key.error, row)
-        return lambda process: found[process].rows() if process in found else _NOTHING
+        return lambda process: found[process].rows() if process in found else {}
 
 
 class _Rows:
@@ -131,6 +128,4 @@ def _tally(record: ProcessRecord, ahead_ns: int) -> ProcessTally:
         pid_in_namespace=record.pid_in_namespace,
         status=record.exit_code,
         shares_memory=bool(record.shares_memory),
-        rows=_NOTHING,
-        entries=_NOTHING,
     )
