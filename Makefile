@@ -110,7 +110,7 @@ unit: setup
 kernel: setup examples
 	$(AS_ROOT) $(PYTEST) tests/kernel
 
-# KERNELS='6.1 6.12' boots only these; KERNEL_TESTS=few leaves most kernel tests out.
+# KERNELS='6.1 6.12' boots only these; KERNEL_TESTS='few' or names of files leaves the rest out.
 test-kernels: setup examples
 	@sh scripts/setup.sh '$(PYTHON)' emulator
 	KERNELS='$(KERNELS)' KERNEL_TESTS='$(KERNEL_TESTS)' $(PYTEST) tests/kernels
