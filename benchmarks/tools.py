@@ -76,11 +76,12 @@ def systrace(*options: str) -> Tool:
 
 
 def _bpftrace(name: str, program: str) -> Tool:
-    return Tool(
-        name,
-        lambda report, work: ["bpftrace", "-o", report, "-c", shlex.join(work), "-e", program],
-        _of_bpftrace,
-    )
+    def command(report: str, work: Sequence[str]) -> list[str]:
+        # whole paths only: it refuses a program that PATH has twice, as where /bin is a link
+        whole = (shutil.which(work[0]) or work[0], *work[1:])
+        return ["bpftrace", "-o", report, "-c", shlex.join(whole), "-e", program]
+
+    return Tool(name, command, _of_bpftrace)
 
 
 def _syscount(*options: str) -> Tool:

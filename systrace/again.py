@@ -30,6 +30,8 @@ class Rerun(NamedTuple):
 
 def without(tally: Tally, reruns: Mapping[Rerun, int]) -> Tally:
     """Take them out; the time of all parts stays with the call, for all were waited."""
+    if not any(reruns.values()):
+        return tally
     rows, processes = dict(tally.rows), list(tally.processes)
     last = {process.pid: index for index, process in enumerate(processes)}
     for rerun, times in reruns.items():

@@ -8,6 +8,7 @@ from typing import Final
 
 from systrace import syscalls
 from systrace.layout import Space
+from systrace.on_demand import OnDemand
 from systrace.options import Selection
 from systrace.report import Call, Exit, Process, Times, Via
 from systrace.tally import ProcessTally
@@ -40,27 +41,28 @@ def processes(
     *,
     selection: Selection | None,
     with_times: bool,
-) -> tuple[Process, ...]:
+) -> Sequence[Process]:
     """Shape every process; times are relative to ``started_ns``, the start of the run."""
     served = _served(tallies)
-    return tuple(
-        Process(
+
+    def shaped(index: int) -> Process:
+        process = tallies[index]
+        calls = (
+            *_ring0_calls(process, with_times=with_times),
+            *_ring3_calls(served[index], selection),
+        )
+        return Process(
             pid=process.pid,
             ppid=process.ppid,
             comm=process.comm,
-            calls=tuple(
-                sorted(
-                    [*_ring0_calls(process, with_times=with_times), *_ring3_calls(own, selection)],
-                    key=lambda call: (-call.count, call.name, call.via),
-                )
-            ),
+            calls=tuple(sorted(calls, key=lambda call: (-call.count, call.name, call.via))),
             pid_in_namespace=process.pid_in_namespace,
             started_ns=max(0, process.start_ns - started_ns),
             ended_ns=max(0, process.end_ns - started_ns) if process.end_ns else None,
             exit=ending(process.status if process.end_ns else None),
         )
-        for process, own in zip(tallies, served, strict=True)
-    )
+
+    return OnDemand(len(tallies), shaped)
 
 
 def _ring0_calls(process: ProcessTally, *, with_times: bool) -> Iterator[Call]:

@@ -5,7 +5,7 @@ nanoseconds of CLOCK_MONOTONIC unless the name says otherwise; the shapes are th
 ``report.schema.json`` beside this file.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
@@ -194,7 +194,7 @@ class Report:
     process_count: int
     thread_count: int
     lost: int
-    processes: tuple[Process, ...] = ()
+    processes: Sequence[Process] = ()
     warnings: tuple[str, ...] = ()
     selected: bool = False
     longest_stop_ns: int | None = None

@@ -1,6 +1,6 @@
 """What was counted up to a moment: plain numbers, to be subtracted and reported."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, TypeVar
@@ -152,7 +152,7 @@ class Tally(NamedTuple):
     fallback_clocks: Mapping[str, Mapping[int, int]]
     totals: Mapping[Total, int]
     skipped: int
-    processes: tuple[ProcessTally, ...] = ()
+    processes: Sequence[ProcessTally] = ()
     entries: Entries = Entries()
 
     def since(self, earlier: "Tally") -> "Tally":
@@ -189,10 +189,11 @@ class Tally(NamedTuple):
 
 
 def with_entries(
-    processes: Sequence[ProcessTally], own: Iterable[OwnEntries]
-) -> tuple[ProcessTally, ...]:
+    processes: Sequence[ProcessTally], own: Sequence[OwnEntries]
+) -> Sequence[ProcessTally]:
     """Give each process its vDSO entries: a pid is that of its latest process before then."""
-    own = tuple(own)
+    if not own:
+        return processes
     starts: dict[int, list[tuple[int, int]]] = {entries.pid: [] for entries in own}
     for index, process in enumerate(processes):
         if process.pid in starts:

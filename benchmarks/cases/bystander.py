@@ -7,7 +7,7 @@ from benchmarks.run import run, started
 from benchmarks.table import Goal, Sample, Section, interleaved
 from benchmarks.tools import Tool
 
-_IDLE: Final = ("sh", "-c", "echo ready; read -r line || :")
+_IDLE: Final = ("sh", str(tools.HERE / "programs" / "idle.sh"))
 _TOOLS: Final = (
     tools.UNTRACED,
     tools.FLOOR,

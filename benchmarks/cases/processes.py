@@ -40,7 +40,7 @@ def sections(rounds: int, _: int) -> list[Section]:
         return Sample(peak_bytes(tool, (spawn, str(count))) / 1e6)
 
     held = [(tool, n) for tool in _HELD for n in (_FEW, _MANY)]
-    memory = interleaved(held, 1, megabytes)
+    memory = interleaved(held, rounds, megabytes)
 
     def name(subject: Subject) -> str:
         return f"{subject[0].name}, {subject[1]:,} processes"

@@ -71,7 +71,7 @@ def test_a_report_is_what_is_read_back_from_its_file() -> None:
     told = assemble.report(counted, replace(facts(), vdso_ns=lambda *_: 22.27))
     found = {call.name: call.times.mean_ns for call in told.calls if call.times}
     assert found == {"getpid": 14.3, "time": 22.3}
-    assert from_document(to_document(told)) == told
+    assert from_document(to_document(told)) == replace(told, processes=tuple(told.processes))
 
 
 def test_an_interval_knows_where_it_begins() -> None:
