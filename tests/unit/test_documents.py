@@ -1,4 +1,4 @@
-"""What SECURITY.md and tests/FAULTS.md call a proof is a test that exists, in the file they name."""
+"""What SECURITY.md and tests/FAULTS.md call a proof is a test, in the file that they name."""
 
 import re
 from collections import defaultdict

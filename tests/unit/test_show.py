@@ -6,16 +6,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from systrace.cli import formats
+from systrace.errors import InputError
 from systrace.options import FORMATS, Format, TableOptions
 from systrace.render.json import render, to_document
 from systrace.report import Report
+from systrace.saved import from_document
 
 
 def show(
@@ -125,6 +128,38 @@ def test_what_cannot_be_shown_is_refused_in_a_line_with_its_place(
     assert done.stderr.count("\n") == 1
     assert "\x1b" not in done.stderr
     assert list(tmp_path.iterdir()) == [path]
+
+
+def _texts(value: object, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the place of every text in a document."""
+    if isinstance(value, str):
+        yield place
+    elif isinstance(value, dict | list):
+        for name, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _texts(item, (*place, name))
+
+
+@pytest.mark.parametrize("wanted", FORMATS)
+def test_whatever_text_a_saved_report_holds_is_shown_without_control_characters(
+    wanted: Format, goapp: Report
+) -> None:
+    document = to_document(replace(goapp, warnings=("odd",)))
+    read = []
+    for *outer, last in _texts(document):
+        changed = json.loads(json.dumps(document))
+        inner = changed
+        for name in outer:
+            inner = inner[name]
+        inner[last] = "\x1b[2J\x07\r\u202e\x9b" + inner[last]
+        try:
+            report = from_document(changed)
+        except InputError:  # one of few values, or a name that systrace gives
+            continue
+        read.append((*outer, last))
+        shown = formats.text(report, wanted, TableOptions(overhead=True))
+        characters = {one for one in shown if unicodedata.category(one) in ("Cc", "Cf")}
+        assert characters <= {"\n"}, (outer, last)
+    assert len(read) > 5
 
 
 def test_a_file_that_is_not_there_and_one_that_was_cut_off_end_with_2(
