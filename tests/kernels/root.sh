@@ -22,5 +22,6 @@ cat /usr/lib/x86_64-linux-gnu/libLLVM-*.so.1 /usr/lib/x86_64-linux-gnu/libclang-
 sh /from_outside/script >/from_outside/stdout 2>/from_outside/stderr
 echo $? >/from_outside/status
 sync
-echo o >/proc/sysrq-trigger
+# rebooting, at which QEMU ends: a real-time kernel may hang when it switches off
+echo b >/proc/sysrq-trigger
 sleep 60
