@@ -70,7 +70,8 @@ class Call:
 
     ``count`` counts entries. ``unfinished`` of them had not returned when the task or the trace
     ended. ``filtered`` calls were answered by a seccomp filter: they are not in ``count``.
-    ``restarted`` exits asked for a restart after a signal (-512..-516) and are not errors.
+    ``restarted`` exits asked for a restart after a signal (-512..-516) and are no errors, though
+    the kernel may end such a call with EINTR after all.
     ``errors`` maps an errno name (``ENOENT``; ``errno 4095`` where it has none) to a count.
     ``by_clock`` maps ``CLOCK_…`` names to counts, for the calls that take a clock id.
     ``times`` is None where nothing was measured (``--counts-only``, vDSO rows, vsyscall rows).
@@ -157,7 +158,8 @@ class Overhead:
     ``held_ns`` is for how long programs were held to be prepared, ``added_ns`` all of it, summed
     over threads. ``slowdown_least`` and ``slowdown_most`` are how many times as long the run took
     as without, were that spread over the CPUs or one after another; None where the estimate leaves
-    nothing of the run.
+    nothing of the run, and the most also where more than calls took longer (starts, threads,
+    breakpoints).
     """
 
     syscall_ns: float | None
@@ -274,7 +276,7 @@ class Report:
 
     @property
     def restarted(self) -> int:
-        """Calls that were restarted after a signal."""
+        """Calls that a signal interrupted: restarted, or ended with EINTR."""
         return sum(call.restarted for call in self.calls)
 
 

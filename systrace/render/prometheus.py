@@ -191,7 +191,11 @@ def _calls(report: Report) -> Iterator[Metric]:
         ),
     )
     for name, what, key in (
-        ("call_restarts", "Calls that were restarted after a signal.", "restarted"),
+        (
+            "call_restarts",
+            "Calls that a signal interrupted: restarted, or ended with EINTR.",
+            "restarted",
+        ),
         ("filtered_calls", "Calls that a seccomp filter answered; not in calls.", "filtered"),
         ("unfinished_calls", "Calls that had not returned at the end.", "unfinished"),
     ):

@@ -203,13 +203,8 @@ def overhead(report: Report) -> str:
     if cost.slowdown_least is None:
         return f"{each}; that is more than it took."
     least = _percent(cost.slowdown_least)
-    # ptrace's stops at births, signals and threads come on top of what was held
-    if cost.held_ns or cost.slowdown_most is None:
-        return f"{each}; it took at least {least} % longer than without."
-    most = _percent(cost.slowdown_most)
-    return (
-        f"{each}; it took {least if least == most else f'{least} to {most}'} % longer than without."
-    )
+    about = "about" if cost.slowdown_most == cost.slowdown_least else "at least"
+    return f"{each}; it took {about} {least} % longer than without."
 
 
 def _percent(slowdown: float) -> str:
@@ -257,7 +252,9 @@ def _returns(report: Report, width: int) -> Iterator[str]:
     if any(errors.values()):
         yield _listed("Errors", errors, width)
     if report.restarted:
-        yield f"Restarted after a signal: {units.count(report.restarted)}."
+        # which of the two, the kernel decides behind the tracepoint
+        interrupted = units.count(report.restarted)
+        yield f"Interrupted by a signal (restarted or EINTR): {interrupted}."
     if any(unfinished.values()):
         yield _listed("Unfinished at the end", unfinished, width)
     if any(filtered.values()):

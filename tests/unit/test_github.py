@@ -58,7 +58,7 @@ def test_the_notice_has_the_verdict_the_facts_and_every_row_with_its_ring(goapp:
     assert lines[4] == (
         "futex: 29 syscall, ring 3->0, errors 1, total 135 ms, mean 4.66 ms, p99 67 ms"
     )
-    assert "Errors: futex ETIMEDOUT 1. Restarted after a signal: 3." in lines
+    assert "Errors: futex ETIMEDOUT 1. Interrupted by a signal (restarted or EINTR): 3." in lines
 
 
 def test_rows_come_as_they_are_asked_for(goapp: Report) -> None:

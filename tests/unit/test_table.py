@@ -30,7 +30,7 @@ entered ring 0             155                       1   135 ms
 
 2,000,152 calls stayed in ring 3; 155 entered ring 0.
 clock_gettime fell back 12 times: CPU-time clocks always need the kernel.
-Errors: futex ETIMEDOUT 1. Restarted after a signal: 3.
+Errors: futex ETIMEDOUT 1. Interrupted by a signal (restarted or EINTR): 3.
 Times are wall clock, waiting included, summed over threads; ~ is estimated.
 """
 
