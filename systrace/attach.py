@@ -78,6 +78,7 @@ def _traced(
         vdso.let_go(seeds)
         counting.stop()
         watch.facts = replace(facts, longest_stop_ns=vdso.longest_stop_ns)
+        yield from watch.rest()
         final = watch.final()
         if options.snapshots.costs:
             final = costed(final, counting, build, vdso)

@@ -84,6 +84,7 @@ def _traced(options: RunOptions, build: Build) -> Generator[Snapshot, None, Snap
         yield from watch.snapshots(wait, options.snapshots)
         counting.stop()
         tree.release()
+        yield from watch.rest()
         final = watch.final()
         if options.snapshots.costs:
             final = costed(final, counting, build, vdso, tree.held_ns)

@@ -75,6 +75,7 @@ class Watch:
         self._vdso = vdso
         self._target = target
         self.facts = facts
+        self._before: Tally | None = None  # at the end of the last interval
 
     def snapshots(self, next_signal: Callable[[float], int], when: Snapshots) -> Iterator[Snapshot]:
         """Yield what is due until it is over.
@@ -84,7 +85,6 @@ class Watch:
         interval = Ticks(when.interval_s, self.facts.started_ns)
         progress = Ticks(when.progress_s, self.facts.started_ns)
         collection = Ticks(_COLLECTION_S, self.facts.started_ns)
-        before: Tally | None = None
         busy = True
         while not self._target.over:
             due_ns = min(interval.due_ns, progress.due_ns, collection.due_ns)
@@ -95,20 +95,27 @@ class Watch:
             if number == signal.SIGUSR1:
                 yield Snapshot("asked", self._report(self._drain()))
             if not self._target.over and interval.passed():
-                now = self._drain()
-                yield Snapshot("interval", self._interval(now, before))
-                before = now
+                yield self._interval(self._drain())
             if not self._target.over and progress.passed():
                 yield Snapshot("progress", self._report(self._drain()))
 
+    def rest(self) -> Iterator[Snapshot]:
+        """Yield what is in no interval yet, where there were some; then as for ``final``."""
+        if self._before is not None:
+            yield self._interval(self._ended())
+
     def final(self) -> Snapshot:
         """Return the whole run, once the target has ended and the probes are detached."""
+        return Snapshot("final", self._report(self._ended()))
+
+    def _ended(self) -> Tally:
+        """Read everything, up to the end of the last process."""
         tally = self._drain()
         processes = tally.processes if self._target.whole else tally.processes[:1]
         if self._target.status is not None and all(process.end_ns for process in processes):
             ends = [process.end_ns for process in processes]
             tally = tally._replace(at_ns=max(ends, default=tally.at_ns))
-        return Snapshot("final", self._report(tally))
+        return tally
 
     def _drain(self) -> Tally:
         tally = again.without(self._counting.drain(), self._target.redone)
@@ -156,10 +163,11 @@ class Watch:
         doubtful = {"vdso"} if disagreement or (missed > 0 and self._target.images) else set[str]()
         return warnings, doubtful
 
-    def _interval(self, now: Tally, before: Tally | None) -> Report:
+    def _interval(self, now: Tally) -> Snapshot:
+        before, self._before = self._before, now
         if before is None:
-            return self._report(now, self.facts.started_ns)
-        return self._report(now.since(before), before.at_ns)
+            return Snapshot("interval", self._report(now, self.facts.started_ns))
+        return Snapshot("interval", self._report(now.since(before), before.at_ns))
 
 
 class Ticks:
