@@ -89,12 +89,15 @@ def cells(call: Call, report: Report) -> dict[str, str]:
 
 def ring_total(report: Report, ring: Ring) -> dict[str, str]:
     """Return the cells of all calls of a ring, by column."""
-    measured = [call.times for call in report.calls if call.ring == ring and call.times is not None]
-    total = units.duration(sum(times.total_ns for times in measured)) if measured else "-"
+    calls = [call for call in report.calls if call.ring == ring]
+    measured = [call.times for call in calls if call.times is not None]
+    # in ring 0 it is calls that never return that have no time
+    known = measured and (ring != "3" or len(measured) == len(calls))
+    total = units.duration(sum(times.total_ns for times in measured)) if known else "-"
     return {
         "calls": "-" if is_uncounted(report, ring) else units.count(report.ring_calls(ring)),
         "errs": "" if ring == "3" else units.count(report.errors),
-        "total": f"~{total}" if any(times.estimated for times in measured) else total,
+        "total": f"~{total}" if known and any(times.estimated for times in measured) else total,
     }
 
 

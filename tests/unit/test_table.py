@@ -125,6 +125,14 @@ def test_times_are_shares_of_the_whole_where_there_is_room(goapp: Report) -> Non
     assert "76.2" in rows["futex"]
 
 
+def test_the_time_of_some_calls_is_not_told_as_that_of_all(goapp: Report) -> None:
+    of_unknown_time = Call("getrandom", "vdso", "x86_64", 10_007)
+    for calls, total in (((), "~49.7 ms"), ((of_unknown_time,), "-")):
+        text = table(replace(goapp, calls=goapp.calls + calls))
+        (line,) = [line for line in text.splitlines() if line.startswith("stayed in ring 3")]
+        assert line.split()[-1] == total.split()[-1]
+
+
 def test_counts_only_reports_have_no_columns_for_times(goapp: Report) -> None:
     counted = [replace(call, times=None) for call in goapp.calls]
     text = table(with_calls(goapp, *counted), width=120)
