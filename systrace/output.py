@@ -11,12 +11,12 @@ import os
 import re
 import select
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from systrace import launcher
+from systrace import launcher, overwriting
 from systrace.errors import OutputError
 from systrace.options import Format
 from systrace.target.user import Identity, acting_as
@@ -97,15 +97,19 @@ def _blocks(pieces: Iterable[str]) -> Iterator[str]:
 
 @contextmanager
 def opened(
-    names: Iterable[str], author: Identity | None, otherwise: Format = "table"
+    names: Collection[str],
+    author: Identity | None,
+    otherwise: Format = "table",
+    inputs: Iterable[str] = (),
 ) -> Iterator[tuple[Output, ...]]:
     """Open every ``-o`` as ``author`` would (None: as ourselves) and close it at the end.
 
     ``otherwise`` is the format of those whose ending says none. What was not written by then is
-    gone without a trace.
+    gone without a trace. ``inputs`` are files that are read or run, as ``overwriting`` has them.
 
-    Raises OutputError for the first that cannot be written.
+    Raises OutputError for the first that cannot be written, UsageError for one that is an input.
     """
+    overwriting.refuse(names, inputs, author)
     with ExitStack() as stack:
         yield tuple([_open(name, author, otherwise, stack) for name in names])
 

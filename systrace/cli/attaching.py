@@ -68,8 +68,9 @@ def _list(found: Sequence[Found]) -> None:
 
 def trace(wanted: AttachOptions, presentation: Presentation) -> Observed:
     """Open the outputs, attach, show the reports. Raises SystraceError."""
+    files = (f"/proc/{pid}/exe" for pid in wanted.pids)
     return tracing.observe(
-        presentation,
+        replace(presentation, inputs=(*presentation.inputs, *files)),
         wanted.snapshots,
         lambda snapshots: attach.attach(replace(wanted, snapshots=snapshots), streams.say),
     )

@@ -23,11 +23,15 @@ _ENOUGH = 10
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Reports by the names of their files, and where the budget goes; ``-``: standard output."""
+    """Reports by the names of their files, and where the budget goes; ``-``: standard output.
+
+    ``inputs`` are all files that were named, also those of reports that count once.
+    """
 
     reports: Mapping[str, Report]
     head_room: Fraction
     output: str
+    inputs: tuple[str, ...]
 
 
 def parse(asked: Mapping[str, Any]) -> Asked:
@@ -49,7 +53,7 @@ def parse(asked: Mapping[str, Any]) -> Asked:
             reports[path] = report
         else:
             streams.say(f"note: {path!r} is the same run as {same!r}, and counts once")
-    return Asked(reports, Fraction(asked["head_room"]), asked["output"] or "-")
+    return Asked(reports, Fraction(asked["head_room"]), asked["output"] or "-", asked["reports"])
 
 
 def _refuse_to_replace_a_report(asked: Mapping[str, Any]) -> None:
@@ -68,7 +72,7 @@ def _refuse_to_replace_a_report(asked: Mapping[str, Any]) -> None:
 def write(asked: Asked) -> None:
     """Write the budget, and say what its reader should know. Raises SystraceError."""
     streams.hold_closed()
-    with opened((asked.output,), user.caller()) as (output,):
+    with opened((asked.output,), user.caller(), inputs=asked.inputs) as (output,):
         draft = drafts.draft(asked.reports, asked.head_room)
         output.write(files.text(draft, tuple(asked.reports.values()), asked.head_room))
     for remark in _remarks(draft, asked.reports):

@@ -49,7 +49,7 @@ def check(asked: Asked, outputs: Mapping[str, Any]) -> Verdict:
         streams.note(remark)
     # A limit is violated though nobody reads it.
     unread = streams.is_closed(streams.STDOUT)
-    with destinations({**outputs, "quiet": unread}) as opened:
+    with destinations({**outputs, "quiet": unread}, _inputs(outputs)) as opened:
         write_all(opened, TableOptions(), lambda wanted, _: _text(verdict, asked.report, wanted))
     return verdict
 
@@ -73,6 +73,12 @@ def _remarks(report: Report) -> Iterator[str]:
     elif ended.code:
         yield f"the command ended with exit {ended.code}: it may have called less"
     yield from limits.warnings(report)
+
+
+def _inputs(asked: Mapping[str, Any]) -> Iterator[str]:
+    yield from (*asked["files"], *asked["budgets"])
+    if asked["baseline"] is not None:
+        yield asked["baseline"]
 
 
 def _files(asked: Mapping[str, Any]) -> tuple[tuple[str, ...], str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from systrace import diff, privilege
-from systrace.cli import ending, limits, sides, streams, tracing
+from systrace.cli import ending, limits, programs, sides, streams, tracing
 from systrace.cli.line import split
 from systrace.cli.sides import Named
 from systrace.cli.writing import destinations, write_all
@@ -46,7 +46,7 @@ def compare(command: click.Command, arguments: Sequence[str], asked: Mapping[str
         privilege.require(arguments)
         user.resolve(asked["user"])
     try:
-        with destinations(asked) as outputs:
+        with destinations(asked, _inputs(named, asked)) as outputs:
             comparison = _compared(named, asked)
             if held:
                 comparison = replace(comparison, limits=limits.compared(held, comparison))
@@ -58,6 +58,12 @@ def compare(command: click.Command, arguments: Sequence[str], asked: Mapping[str
         ending.by_signal(stopped.number)
     if violated:
         raise SystemExit(limits.VIOLATED)
+
+
+def _inputs(named: Sequence[Named], asked: Mapping[str, Any]) -> tuple[str, ...]:
+    reports = [side.label for side in named if side.report is not None]
+    commands = [side.command for side in named if side.report is None]
+    return (*reports, *asked["budgets"], *programs.files(commands, asked["user"]))
 
 
 def _limits(named: Sequence[Named], asked: Mapping[str, Any]) -> Sequence["Limit"]:

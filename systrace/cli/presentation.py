@@ -31,6 +31,7 @@ class Presentation:
     """How reports are shown; ``outputs`` are the names that ``-o`` gave.
 
     ``limits`` are held against the whole run, and told with it where a format has a place for them.
+    ``inputs`` are files that no output may replace, as ``overwriting`` has them.
     """
 
     outputs: tuple[str, ...] = ()
@@ -38,6 +39,7 @@ class Presentation:
     quiet: bool = False
     table: TableOptions = field(default_factory=TableOptions)
     limits: tuple["Limit", ...] = ()
+    inputs: tuple[str, ...] = ()
 
     @property
     def shows_costs(self) -> bool:

@@ -15,7 +15,7 @@ from systrace.saved import load_all
 def show(asked: Mapping[str, Any]) -> None:
     """Read the reports, open the outputs, render. Raises SystraceError."""
     reports = load_all(asked["report"])
-    with destinations(asked) as outputs:
+    with destinations(asked, (asked["report"],)) as outputs:
         if len(reports) > 1 and any(output.format == "prometheus" for output in outputs):
             many = f"{asked['report']!r} holds {len(reports)} reports"
             raise UsageError(f"{many}, and Prometheus reads one")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from systrace import early, privilege
-from systrace.cli import ending, limits, streams
+from systrace.cli import ending, limits, programs, streams
 from systrace.cli.line import split
 from systrace.cli.live import Live
 from systrace.cli.presentation import Observed, Presentation, present
@@ -81,7 +81,9 @@ def presentation(asked: Mapping[str, Any], trace: TraceOptions) -> Presentation:
         overhead=asked["overhead"],
     )
     held = limits.before(asked, trace)
-    return Presentation(asked["outputs"], asked["format_"], asked["quiet"], table, held)
+    return Presentation(
+        asked["outputs"], asked["format_"], asked["quiet"], table, held, asked["budgets"]
+    )
 
 
 def require_privilege(arguments: Sequence[str], wanted: RunOptions) -> None:
@@ -92,8 +94,9 @@ def require_privilege(arguments: Sequence[str], wanted: RunOptions) -> None:
 
 def trace(wanted: RunOptions, how: Presentation) -> Observed:
     """Open the outputs, run the command, show its reports. Raises SystraceError."""
+    program = programs.files((wanted.command,), wanted.user) if how.outputs else ()
     return observe(
-        how,
+        replace(how, inputs=(*how.inputs, *program)),
         wanted.snapshots,
         lambda snapshots: early.run(replace(wanted, snapshots=snapshots)),
     )
@@ -109,7 +112,7 @@ def observe(
     streams.hold_closed()
     author = user.caller()
     with (
-        opened(how.outputs, author, how.format) as outputs,
+        opened(how.outputs, author, how.format, how.inputs) as outputs,
         Live(wanted=not how.quiet) as live,
     ):
         needed = replace(

@@ -15,11 +15,14 @@ _STDOUT: Final = "-"
 
 
 @contextmanager
-def destinations(asked: Mapping[str, Any]) -> Iterator[tuple[Output, ...]]:
-    """Open standard output, unless ``-q`` was given, and every ``-o``. Raises OutputError."""
+def destinations(asked: Mapping[str, Any], inputs: Iterable[str]) -> Iterator[tuple[Output, ...]]:
+    """Open standard output, unless ``-q`` was given, and every ``-o``.
+
+    Raises OutputError, and UsageError for one of the ``inputs``.
+    """
     names = dict.fromkeys((*(() if asked.get("quiet") else (_STDOUT,)), *asked["outputs"]))
     streams.hold_closed()
-    with opened(names, user.caller(), asked["format_"]) as outputs:
+    with opened(names, user.caller(), asked["format_"], inputs) as outputs:
         yield outputs
 
 

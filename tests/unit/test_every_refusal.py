@@ -82,6 +82,11 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / f"{name}.toml").write_text(text)
     (place / "latin.json").write_bytes(b"\xff")
     (place / "plain").write_text("no program")
+    (place / "program").touch(0o755)
+    (place / "linked").symlink_to("program")
+    (place / "linked.toml").symlink_to("good.toml")
+    (place / "linked.json").symlink_to(place / "goapp.json")
+    (place / "hard.json").hardlink_to(place / "goapp.json")
     (place / "dir").mkdir()
     os.mknod(place / "socket", 0o140600)
     return place
