@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, NoReturn
 
+from systrace import saved_text
 from systrace.errors import InputError
 from systrace.fields import Fields, shown
 from systrace.options import Selection
@@ -50,17 +51,14 @@ def load_all(path: str | os.PathLike[str]) -> tuple[Report, ...]:
     """
     name = "standard input" if path == "-" else repr(os.fspath(path))
     try:
-        with open(0 if path == "-" else path, "rb", closefd=path != "-") as file:
-            text = file.read().decode()
+        return tuple(_reports(saved_text.read(path)))
+    except InputError as error:
+        raise InputError(f"{name} is not a systrace report: {error}") from error
     except OSError as error:
         raise InputError(f"cannot read {name}: {error.strerror}") from error
     except ValueError as error:
         # Bytes that are no UTF-8, or a name with a NUL in it.
         raise InputError(f"cannot read {name}: {error}") from error
-    try:
-        return tuple(_reports(text))
-    except InputError as error:
-        raise InputError(f"{name} is not a systrace report: {error}") from error
 
 
 def from_document(document: Any) -> Report:

@@ -53,7 +53,8 @@ REPORTS: Mapping[str, str] = {
     "list": "[1]",
     "nan": '{"schema": NaN}',
     "digits": f'{{"schema": {"1" * 5000}}}',
-    "deep": "[" * 200_000,
+    "deep": '{"a":' * 200_000,
+    "second": render(GOAPP) + "[1]",
 }
 BUDGETS: Mapping[str, str] = {
     "good": f'{SCHEMA}calls = ["*"]',
@@ -80,7 +81,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (place / f"{name}.json").write_text(json.dumps(with_wrong(where, value)))
     for name, text in BUDGETS.items():
         (place / f"{name}.toml").write_text(text)
-    (place / "latin.json").write_bytes(b"\xff")
+    (place / "latin.json").write_bytes(b"{\xff")
     (place / "plain").write_text("no program")
     (place / "program").touch(0o755)
     (place / "linked").symlink_to("program")

@@ -264,12 +264,15 @@ def test_a_file_is_read_back(goapp: Report, tmp_path: Path) -> None:
     [
         (b"", "is not a systrace report: it is empty"),
         (b"{\n]", "is not a systrace report: line 2, column 1: "),
-        (b"[" * 200_000, "is not a systrace report: its brackets are nested too deep"),
+        (b'{"a":' * 200_000, "is not a systrace report: its brackets are nested too deep"),
         (b'{"a": NaN}', "is not a systrace report: NaN is not JSON"),
-        (b"[]", "is not a systrace report: the document: expected an object, found []"),
+        (b"[]", "is not a systrace report: it begins with '[]', and a report with '{'"),
+        (b" \n9", "is not a systrace report: it begins with '9', and a report with '{'"),
+        (b"{}[]", "is not a systrace report: report 1: schema is missing"),
         (b"{}", "is not a systrace report: schema is missing"),
-        (b"9" * 5000, "is not a systrace report: Exceeds the limit"),
-        (b"\xff", "cannot read"),
+        (b'{"a": ' + b"9" * 5000, "is not a systrace report: Exceeds the limit"),
+        (b"\xff", "is not a systrace report: it begins with '\ufffd', and a report with '{'"),
+        (b"{\xff", "cannot read"),
     ],
 )
 def test_a_file_that_is_no_report_is_refused_in_one_line(
