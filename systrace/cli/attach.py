@@ -10,7 +10,7 @@ EPILOG = """\b
 Examples:
   sudo systrace attach -d 10 nginx             all processes so named, 10 s
   sudo systrace attach 1234                    until Ctrl-C, or until it ends
-  sudo systrace attach -p 12,34 -i 2s -q -o calls.json
+  sudo systrace attach -p 12,34 -i 2s -q -o calls.csv
   sudo systrace attach --vdso off postgres     nothing in it is touched
 
 All threads are counted, and those and the children that they start later. vDSO calls are counted

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from systrace.cli import formats
+from systrace.cli import formats, needless
 from systrace.cli.writing import destinations, write_all
 from systrace.errors import UsageError
 from systrace.options import Format, TableOptions
@@ -14,6 +14,7 @@ from systrace.saved import load_all
 
 def show(asked: Mapping[str, Any]) -> None:
     """Read the reports, open the outputs, render. Raises SystraceError."""
+    needless.refuse(asked, "standard output")
     reports = load_all(asked["report"])
     with destinations(asked, (asked["report"],)) as outputs:
         if len(reports) > 1 and any(output.format == "prometheus" for output in outputs):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from systrace import early, privilege
-from systrace.cli import ending, limits, programs, streams
+from systrace.cli import ending, limits, needless, programs, streams
 from systrace.cli.line import split
 from systrace.cli.live import Live
 from systrace.cli.presentation import Observed, Presentation, present
@@ -73,6 +73,7 @@ def presentation(asked: Mapping[str, Any], trace: TraceOptions) -> Presentation:
     if trace.counts_only and asked["sort"] in TIMES:
         key = asked["sort"]
         raise UsageError(f"--counts-only takes no times, and -S {key} sorts by them: give one")
+    needless.refuse(asked)
     table = TableOptions(
         asked["sort"],
         asked["top"],

@@ -80,7 +80,7 @@ def test_a_first_start_compiles_without_a_compilers_program(
     place = tmp_path / "var-cache"
     place.mkdir(mode=0o755)
     target = example("getppid")
-    argv = [str(SYSTRACE), "run", "-q", "--overhead", target, "1"]
+    argv = [str(SYSTRACE), "run", "--overhead", target, "1"]
     prefix = [
         "/usr/bin/unshare",
         "-m",
