@@ -167,7 +167,8 @@ def interval() -> _Decorator:
         "--interval",
         type=Duration(),
         metavar="SECONDS",
-        help="Report every so often (10, 10s, 2m, 500ms) what happened since the last time.",
+        help="Report every so often (10, 10s, 2m, 500ms) what happened since the last time: to "
+        "standard error, and as rows to CSV files; other files get the whole run.",
     )
 
 
@@ -199,7 +200,8 @@ def overhead() -> _Decorator:
     return click.option(
         "--overhead",
         is_flag=True,
-        help="Say what tracing cost: what it adds to a call on this machine, and so to this run.",
+        help="Say what tracing cost: what it adds to a call on this machine, and so to this run; "
+        "not in CSV.",
     )
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from .faked import FAKE, environment, systrace
+from systrace.options import FORMATS, Format
+
+from .faked import FAKE, Fake, environment, systrace
 
 
 def test_the_table_goes_to_standard_error_and_standard_output_is_the_commands() -> None:
@@ -134,6 +136,20 @@ def test_each_interval_is_printed_with_the_time_it_covers_and_the_file_gets_the_
         "elapsed 2.5 s, the whole run:",
     ]
     assert json.loads(file.read_text())["elapsed_ns"] == 2_500_000_000
+
+
+@pytest.mark.parametrize("wanted", [name for name in FORMATS if name != "prometheus"])
+def test_standard_error_gets_every_interval_and_of_files_those_of_rows(
+    wanted: Format, tmp_path: Path
+) -> None:
+    def reports(fake: Fake, *options: str) -> list[int]:
+        file = tmp_path / "r"
+        done = systrace("run", *options, "-F", wanted, "-o", str(file), "true", fake=fake)
+        return [text.count("clock_gettime") for text in (done.stderr, file.read_text())]
+
+    shown, written = reports(())
+    intervals = reports([("interval", 1), ("interval", 1)], "-i", "1s")
+    assert intervals == [3 * shown, written * (3 if wanted == "csv" else 1)]
 
 
 def test_a_report_that_was_asked_for_is_printed_even_when_quiet() -> None:
