@@ -43,7 +43,7 @@ def resolve(user: str | None, environ: Mapping[str, str] = os.environ) -> Identi
 
 
 def caller(environ: Mapping[str, str] = os.environ) -> Identity | None:
-    """Find the user who called sudo; None without sudo, or where root called it.
+    """Find the user who called sudo; None without sudo, or where root called it (SUDO_UID=0).
 
     Raises UsageError when SUDO_* contradict each other: guessing could run the target as root.
     """
