@@ -13,6 +13,18 @@ static inline u32 is_traced(struct task_struct *task)
 	return traced;
 }
 
+/* By a process that systrace's own pid namespace numbers so. */
+static inline int is_traced_by(struct task_struct *task, u32 pid, u32 level)
+{
+	u64 tracer = 0;
+
+	if (!is_traced(task))
+		return 0;
+	bpf_probe_read_kernel(&tracer, sizeof(tracer), (void *)task + TASK_PARENT);
+	bpf_probe_read_kernel(&tracer, sizeof(tracer), (void *)tracer + TASK_GROUP_LEADER);
+	return pid_at_level((void *)tracer, level) == pid;
+}
+
 #ifdef BY_SIGNAL
 /* --follow=signal: nobody traces it, so it stops, and systrace hears of it. */
 
@@ -70,14 +82,9 @@ static inline void hold_birth(struct task_struct *task)
 static inline void hold(struct task_struct *task, u32 why)
 {
 	struct config *cfg = configuration();
-	u64 tracer = 0;
 
 	/* nobody else would let it go on: a child that says CLONE_UNTRACED, for one, has no tracer */
-	if (!cfg || !is_traced(task))
-		return;
-	bpf_probe_read_kernel(&tracer, sizeof(tracer), (void *)task + TASK_PARENT);
-	bpf_probe_read_kernel(&tracer, sizeof(tracer), (void *)tracer + TASK_GROUP_LEADER);
-	if (pid_at_level((void *)tracer, cfg->level) == cfg->parent)
+	if (cfg && is_traced_by(task, cfg->parent, cfg->level))
 		bpf_send_signal_thread(SIGSTOP);
 }
 

@@ -59,13 +59,14 @@ int on_task(void *ctx)
 	cfg->level = pid_level((void *)current_task());
 	leader = read_pointer(task, TASK_GROUP_LEADER);
 	tgid = pid_at_level((void *)leader, cfg->level);
+	if (seed->mode == SEED_FORGET) {
+		if (tgid == seed->pid)
+			forget_task(identity);
+		return 0;
+	}
 	process = wanted.lookup(&tgid);
 	if (!process)
 		return 0;
-	if (seed->mode == SEED_FORGET) {
-		forget_task(identity);
-		return 0;
-	}
 	if (slot_of(identity) || is_exiting(task))
 		return 0;
 	if (seed->mode == SEED_HELD) {

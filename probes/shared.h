@@ -101,7 +101,7 @@ struct config {
 	u64 pidns_ino;
 	u32 target;
 	u32 level;     /* of systrace's own pid namespace: first how far above the target's it is */
-	u32 holding;   /* systrace interrupts threads: the calls that this ends run again */
+	u32 holder;    /* the process that interrupts threads: calls that this ends run again */
 	u32 parent;    /* of the target: systrace, as its own pid namespace numbers it */
 	u32 hold_execs;  /* hold processes at the exit of their exec */
 	u32 hold_births; /* hold new processes before their first instruction */
@@ -134,6 +134,7 @@ enum seeding_mode {
 struct seeding {
 	u32 mode;
 	u32 added;
+	u32 pid; /* whom to forget */
 };
 
 #endif

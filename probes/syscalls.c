@@ -294,11 +294,15 @@ static inline void count_filtered(struct task_struct *task)
 static inline int interrupted(struct slot *slot, long result)
 {
 	struct config *cfg = configuration();
+	struct task_struct *task;
 	void *registers;
 
-	if (!cfg || !cfg->holding || (result != -EINTR && !is_restart(result)))
+	if (!cfg || !cfg->holder || (result != -EINTR && !is_restart(result)))
 		return 0;
-	registers = task_registers(current_btf());
+	task = current_btf();
+	if (!is_traced_by(task, cfg->holder, cfg->level))
+		return 0;
+	registers = task_registers(task);
 	slot->newborn = RUNS_AGAIN + (u32)LOAD("u64", registers, REG_ORIG_AX);
 	return 1;
 }

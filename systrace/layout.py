@@ -115,7 +115,7 @@ class Config(ctypes.Structure):
         ("pidns_ino", ctypes.c_uint64),
         ("target", ctypes.c_uint32),
         ("level", ctypes.c_uint32),
-        ("holding", ctypes.c_uint32),
+        ("holder", ctypes.c_uint32),
         ("parent", ctypes.c_uint32),
         ("hold_execs", ctypes.c_uint32),
         ("hold_births", ctypes.c_uint32),
@@ -146,7 +146,7 @@ class Hold(ctypes.Structure):
 
 
 class SeedingMode(IntEnum):
-    """What the task iterator does with the threads of wanted processes."""
+    """What the task iterator does with the threads of wanted processes, or of one."""
 
     RUNNING = 0
     HELD = 1
@@ -154,11 +154,12 @@ class SeedingMode(IntEnum):
 
 
 class Seeding(ctypes.Structure):
-    """What the task iterator is told, and how many threads it added."""
+    """What the task iterator is told, and how many threads it added; ``pid`` is to be forgotten."""
 
     _fields_ = (
         ("mode", ctypes.c_uint32),
         ("added", ctypes.c_uint32),
+        ("pid", ctypes.c_uint32),
     )
 
 

@@ -5,6 +5,7 @@ missed, however fast they come.
 """
 
 import ctypes
+import os
 from collections.abc import Iterable
 
 from systrace import bpf
@@ -45,20 +46,18 @@ class Seeds:
 
     def forget(self, pid: int) -> None:
         """Count a process no longer; a call that a thread is in stays unfinished."""
-        if self._wanted.get(ctypes.c_uint32(pid)) is None:
-            self._wanted[ctypes.c_uint32(pid)] = ctypes.c_uint32(0)
-        self._run(SeedingMode.FORGET)
+        self._run(SeedingMode.FORGET, pid)
         self._wanted.discard(ctypes.c_uint32(pid))
 
-    def _run(self, mode: SeedingMode) -> int:
-        self._seeding[_ZERO] = Seeding(mode=mode)
+    def _run(self, mode: SeedingMode, pid: int = 0) -> int:
+        self._seeding[_ZERO] = Seeding(mode=mode, pid=pid)
         self._iterator.run()
         return int(self._seeding[_ZERO].added)
 
     def holding(self, now: bool) -> None:
-        """Say that threads are being held: a call that this interrupts is none that ended."""
+        """Say that we hold threads from now on: a call that this interrupts is none that ended."""
         config = self._config[_ZERO]
-        config.holding = int(now)
+        config.holder = os.getpid() if now else 0
         self._config[_ZERO] = config
 
     def hold_nobody(self) -> None:

@@ -194,9 +194,10 @@ class Breakpoints:
             self._ended.append(events.own())
             events.close()
 
-    def disable(self) -> None:
-        """Count no more, in processes that still run."""
-        for events in self._events.values():
+    def disable(self, pid: int) -> None:
+        """Count no more in a process that still runs."""
+        events = self._events.get(pid)
+        if events is not None:
             events.disable()
 
     def read(self) -> Entries:

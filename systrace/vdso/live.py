@@ -71,7 +71,8 @@ class LiveVdso(VdsoCount):
         self._waker: Waker | None = None
         self._left: list[str] = []
         self._longest_ns: list[int] = []
-        self._held: set[int] = set()  # by breakpoints
+        self._held: set[int] = set()  # they have breakpoints
+        self._to_end: dict[int, bool] = {}  # of those, whether threads were held for it
         self._patched: set[int] = set()
 
     def __exit__(self, *of_error: object) -> None:
@@ -176,6 +177,7 @@ class LiveVdso(VdsoCount):
             base = check_image(tid, image, registers.cs, jumps=True)
             breakpoints.hold(process.pid, base, tuple(stop.threads))
             seeds.sow([process.pid], held=True)
+            self._to_end[process.pid] = True
 
         try:
             self._holder.hold(process.pid, set_them)
@@ -183,6 +185,7 @@ class LiveVdso(VdsoCount):
             tid = proc.with_memory(process.pid) or process.pid
             base = check_address(tid, image, jumps=True)
             _set_unheld(process.pid, breakpoints, base)
+            self._to_end[process.pid] = False
         self._held.add(process.pid)
 
     def descended(self, processes: Sequence[ProcessTally]) -> None:
@@ -198,8 +201,8 @@ class LiveVdso(VdsoCount):
         From then on calls are not counted. What cannot be held keeps its trampolines, which
         do no harm, and a warning says so.
         """
-        if self._breakpoints is not None:
-            self._breakpoints.disable()
+        if self._to_end and self._breakpoints is not None:
+            self._end_breakpoints(self._breakpoints, seeds)
         guard, self._guard = self._guard, None
         if guard is not None:
             self._left += guard.let_go()
@@ -208,6 +211,26 @@ class LiveVdso(VdsoCount):
         holds, self._holds = self._holds, None
         if holds is not None:
             Restorer(self._plan).see_to_last(holds, seeds)
+
+    def _end_breakpoints(self, breakpoints: Breakpoints, seeds: Seeds) -> None:
+        """Let each process's breakpoints and its system calls count no more, in one moment."""
+        to_end, self._to_end = self._to_end, {}
+        seeds.holding(True)
+        for pid, held in to_end.items():
+
+            def end(_: Stop | None = None, pid: int = pid) -> None:
+                breakpoints.disable(pid)
+                seeds.forget(pid)
+
+            try:
+                if held:
+                    self._holder.hold(pid, end)
+                else:
+                    end()
+            except (HoldError, OSError):
+                end()
+        if not self._holder.settle():
+            seeds.holding(False)
 
     def warnings(self) -> list[str]:
         """Return what a report has to say about these counts."""

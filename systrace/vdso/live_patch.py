@@ -196,7 +196,7 @@ class LivePatcher:
         if self._patched:
             self._seeds.holding(True)
         while self._patched:
-            patched = self._patched.pop()
+            patched = self._patched.pop(0)  # each is counted for as long
             tried: set[int] = set()
             while pids := ({patched.process.pid} | _sharing(patched)) - tried:
                 for pid in sorted(pids):
