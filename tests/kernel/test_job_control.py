@@ -1,5 +1,6 @@
 """On a terminal, a job under systrace stops and goes on as it does without."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -128,8 +129,7 @@ def session_of(terminal: Terminal, command: str) -> list[str]:
     )
     shown.append(terminal.run("exit 7"))
     shown.append(terminal.run("echo $?"))
-    pids = [word for line in shown for word in line.split() if word.isdecimal() and len(word) > 3]
-    return ["".join(line.replace(pid, "PID") for pid in pids[:1]) or line for line in shown]
+    return [re.sub(r"(?<=\[1\] )\d+", "PID", line) for line in shown]
 
 
 def test_a_process_without_a_shell_that_stops_does_not_stop_systrace(trace: Tracer) -> None:
