@@ -105,6 +105,8 @@ def _parsed(text: str) -> dict[str, Any]:
 
 def _limits(document: Mapping[str, Any], path: str, names: Collection[str]) -> tuple[Limit, ...]:
     whole = Fields(dict(document))
+    if not whole.has("schema"):
+        raise InputError(f"it lacks the line schema = {SCHEMA!r}")
     schema = whole.text("schema")
     if schema != SCHEMA:
         raise InputError(f"its schema is {shown(schema)}, and this systrace reads {SCHEMA!r}")

@@ -43,7 +43,7 @@ def text(draft: Draft, reports: Sequence[Report], head_room: Fraction) -> str:
         *_limits(draft),
         "]",
         "",
-        "# Every call that may be made at all: a new one fails.",
+        '# Every call that may be made at all, by name or pattern ("open*"): a new one fails.',
         "calls = [",
         *_names(draft.calls),
         *_names(draft.runtime_calls, "in no report, and no surprise: what runtimes do"),

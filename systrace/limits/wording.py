@@ -8,7 +8,7 @@ from math import inf
 from systrace import launcher
 from systrace.limits.figures import Figure, Number, plain
 from systrace.limits.grammar import Limit, Operator
-from systrace.limits.quantity import NEW_CALLS, Quantity
+from systrace.limits.quantity import Quantity
 from systrace.render import units
 
 _THREE_DIGITS = 1000  # the least number that has more
@@ -53,8 +53,8 @@ def origin(limit: Limit) -> str:
     """Say where a limit stands."""
     if not limit.file:
         return f"--fail-if {launcher.quoted((str(limit),))}"
-    # in a budget, it comes from the list of calls
-    place = "calls" if limit.quantity.field == NEW_CALLS else limit
+    # that of the list has no text of its own
+    place = limit if limit.known is None else "calls"
     return f"{launcher.quoted((limit.file,))}: {place}"
 
 

@@ -151,6 +151,7 @@ READING: Mapping[str, str] = {
     "check digits.toml goapp.json": "Exceeds the limit",
     "check later.toml goapp.json": "its schema is 'systrace.budget/9'",
     "check none_in_it.toml goapp.json": "it holds no limit",
+    "check nothing.toml goapp.json": "it lacks the line schema = 'systrace.budget/1'",
     "check key.toml goapp.json": "there is no key 'fial-if'; did you mean 'fail-if'?",
     "check strange.toml goapp.json": "there is no key 'x'; there are schema, fail-if, calls",
     "check name.toml goapp.json": "calls[0]: expected the name of a call",

@@ -62,7 +62,8 @@ def test_a_name_in_calls_is_known_to_the_limits(tmp_path: Path) -> None:
 
 SCHEMA = 'schema = "systrace.budget/1"\n'
 REFUSED = {
-    "": "schema is missing",
+    "": "it lacks the line schema = 'systrace.budget/1'",
+    "calls = ['read']": "it lacks the line schema = 'systrace.budget/1'",
     "x": "Expected '=' after a key in a key/value pair (at end of document)",
     "schema = 'x'\nfail-if = [\n": "(at end of document)",
     "schema = 'systrace.budget/2'": "its schema is 'systrace.budget/2', and this systrace reads",

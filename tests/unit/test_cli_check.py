@@ -15,6 +15,8 @@ from systrace.options import Selection
 from systrace.render.json import render
 from systrace.report import Call, Exit, Report
 
+from .conftest import GOAPP
+
 Check = Callable[..., tuple[int, list[str], list[str]]]
 
 
@@ -93,6 +95,25 @@ def test_a_budget_may_hold_changes_too(typed: Check, files: Path) -> None:
         "systrace: change.toml: openat.count > +2: a change needs a report to compare with:",
         "  systrace check --baseline OLD.json --fail-if 'openat.count > +2' new.json",
     ]
+
+
+def test_new_calls_in_a_budget_are_those_of_its_list_or_of_a_baseline(
+    typed: Check, files: Path
+) -> None:
+    head = 'schema = "systrace.budget/1"\n'
+    (files / "new.toml").write_text(f'{head}fail-if = ["new_calls > 0"]\n')
+    status, _, err = typed("check new.toml new.json")
+    assert status == 2
+    assert err == [
+        "systrace: new.toml: new_calls > 0: a change needs a report to compare with:",
+        "  systrace check --baseline OLD.json --fail-if 'new_calls > 0' new.json",
+    ]
+    (files / "empty.json").write_text(render(replace(GOAPP, calls=GOAPP.calls[:1])))
+    _, out, _ = typed("check --baseline empty.json new.toml new.json")
+    assert out[0].endswith("(new.toml: new_calls > 0)")
+    (files / "list.toml").write_text(f'{head}calls = ["clock_*", "f?tex", "rt_*"]\n')
+    _, out, _ = typed("check list.toml new.json")
+    assert out[0] == "new_calls is 41 (openat 41), over the limit of 0 (list.toml: calls)"
 
 
 def test_a_name_that_only_the_report_has_is_known(typed: Check, files: Path, goapp: Report) -> None:

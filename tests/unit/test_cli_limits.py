@@ -88,7 +88,7 @@ def test_a_budget_is_held_under_run(tmp_path: Path) -> None:
         (["--vdso", "off", "--budget", "calls.toml"], "clock_getres.count cannot be known: vDSO"),
         (["--budget", "absent.toml"], "cannot read 'absent.toml': No such file or directory"),
         (["--budget", "report.json"], "'report.json' is JSON, as reports are"),
-        (["--budget", "bad.toml"], "'bad.toml' is not a budget: schema is missing"),
+        (["--budget", "bad.toml"], "'bad.toml' is not a budget: it lacks the line schema"),
     ],
 )
 def test_what_can_hold_nothing_is_refused_before_the_command_starts(

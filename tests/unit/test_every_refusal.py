@@ -67,6 +67,7 @@ BUDGETS: Mapping[str, str] = {
     "none_in_it": SCHEMA,
     "key": f"{SCHEMA}fial-if = []",
     "strange": f"{SCHEMA}x = 1",
+    "nothing": "",
     "name": f'{SCHEMA}calls = ["a b"]',
     "expression": f'{SCHEMA}fail-if = ["nonsense"]',
 }
