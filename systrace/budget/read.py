@@ -49,6 +49,11 @@ def read(path: str, names: Collection[str] = ()) -> tuple[Limit, ...]:
 
 
 def _read_text(path: str) -> str:
+    if path == "-":
+        raise InputError(
+            "a budget is read from a file, and - is standard input; "
+            "in bash <(COMMAND) is a file of what a command writes"
+        )
     try:
         with Path(path).open("rb") as file:
             data = file.read(_LARGEST + 1)

@@ -55,6 +55,11 @@ def alone(line: Line, *, by_shell: bool) -> tuple[Named, Named]:
     if not line.command:
         raise _refusal("--without-vdso needs a command, for example:", example(line))
     words = line.command
+    if not by_shell and (report := _report(words[0])) is not None:
+        raise _refusal(
+            f"--without-vdso takes a command, and {launcher.quoted(words[:1])} is a report:",
+            example(replace(line, command=report.command)),
+        )
     if by_shell:
         words = _to_a_shell(shlex.join(words) if len(words) > 1 else words[0])
     elif len(words) == 1 and len(_split(words[0])) > 1 and not Path(words[0]).exists():
@@ -166,6 +171,14 @@ def _saved(word: str, line: Line | None = None) -> Report | None:
             file = launcher.quoted((word,))
             raise InputError(f"{error}\nnor is it a command: chmod +x {file}") from error
         raise
+
+
+def _report(word: str) -> Report | None:
+    """Read the report that a word names; None where it names none. Standard input is left alone."""
+    try:
+        return None if word == "-" else _saved(word)
+    except InputError:
+        return None
 
 
 def _exists(path: Path) -> bool:

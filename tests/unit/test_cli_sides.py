@@ -43,6 +43,8 @@ TYPED = {
     "compare aa.json b.json": "compare a.json b.json",
     "compare ./a 'ls | wc'": "compare --shell ./a 'ls | wc'",
     "compare -r 5 './a >out' ./b": "compare -r 5 --shell './a >out' ./b",
+    "compare --without-vdso a.json": "compare --without-vdso ./goapp -n 5",
+    "compare --without-vdso -r 5 a.json b.json": "compare --without-vdso -r 5 ./goapp -n 5",
     "compare --without-vdso": "compare --without-vdso ls /usr/bin",
     "compare --without-vdso -r 5 'ls /usr/bin'": "compare --without-vdso -r 5 ls /usr/bin",
     "compare -f json a.json b.json": "compare -F json a.json b.json",
