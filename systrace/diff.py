@@ -15,7 +15,15 @@ _Quantity = tuple[str, ...]  # what is tested: a total, or a row's count or erro
 
 
 def compare(a: Report, b: Report) -> Comparison:
-    """Hold one report against another; with one run each, noise cannot be told."""
+    """Hold one report against another; with one run each, noise cannot be told.
+
+    Raises TypeError for what is no report, such as the name of a file.
+    """
+    for given in (a, b):
+        if not isinstance(given, Report):
+            raise TypeError(
+                f"compare takes reports, as load() and run() return them, not {given!r}"
+            )
     return series(Side(shlex.join(a.command), (a,)), Side(shlex.join(b.command), (b,)))
 
 

@@ -5,6 +5,7 @@ nanoseconds of CLOCK_MONOTONIC unless the name says otherwise; the shapes are th
 ``report.schema.json`` beside this file.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -262,7 +263,14 @@ class Report:
                 f"calls of {what} were not all counted: those of the vDSO are {self.probes.vdso}"
             )
         if not {"vdso", f"vdso {what}"}.isdisjoint(self.incomplete):
-            raise ValueError(f"calls of {what} were not all counted: {'; '.join(self.warnings)}")
+            why = "; ".join(self._explaining(what))
+            raise ValueError(f"calls of {what} were not all counted: {why}")
+
+    def _explaining(self, what: str) -> Sequence[str]:
+        """Pick the warnings that name it; or else those of some calls that were not counted."""
+        named = [text for text in self.warnings if re.search(rf"\b{re.escape(what)}\b", text)]
+        of_some = [text for text in self.warnings if "not counted" in text]
+        return named or of_some or self.warnings
 
     @property
     def vdso_fallbacks(self) -> int:

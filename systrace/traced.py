@@ -64,6 +64,8 @@ def run(  # noqa: PLR0913  each is an option of the command line or of subproces
         raise UsageError(f"vdso is one of {', '.join(VDSO_MODES)}, not {vdso!r}")
     if follow not in (True, False, "signal"):
         raise UsageError(f"follow is True, False or 'signal', not {follow!r}")
+    if not (timeout is None or (isinstance(timeout, int | float) and timeout >= 0)):
+        raise UsageError(f"timeout is a number of seconds, or None for no end, not {timeout!r}")
     expressions = (expr,) if isinstance(expr, str) else tuple(expr)
     # Here, for the environment that is handed on may not say who called sudo.
     identity = users.resolve(user)
@@ -109,6 +111,9 @@ def _wait(message: int, timeout: float | None, popen: Mapping[str, Any]) -> int:
     try:
         worker = subprocess.Popen(argv, pass_fds=(message,), **popen)
     except OSError as error:
+        if error.filename is not None and error.filename == popen["cwd"]:
+            where = os.fsdecode(error.filename)
+            raise SystraceError(f"cannot run in cwd {where!r}: {error.strerror}") from error
         raise SystraceError(f"cannot start a process that traces: {error}") from error
     with worker:
         try:

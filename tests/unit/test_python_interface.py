@@ -72,6 +72,12 @@ def test_two_reports_are_compared(goapp: Report) -> None:
     assert found.ring0_calls.difference == 0
 
 
+def test_files_are_loaded_before_they_are_compared(goapp: Report, tmp_path: Path) -> None:
+    for given in ((goapp, "b.json"), (tmp_path, goapp), ("a.json", "b.json"), (goapp, None)):
+        with pytest.raises(TypeError, match=r"takes reports, as load\(\) and run\(\) return them"):
+            systrace.compare(*given)
+
+
 Run = Callable[..., Report]
 
 
@@ -155,8 +161,12 @@ def test_a_tracing_process_that_dies_is_no_report(run: Run) -> None:
 
 
 def test_a_directory_that_is_not_there_is_refused(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(systrace.SystraceError, match=r"cannot start .* No such file or directory"):
-        run(["true"], cwd=tmp_path / "none")
+    (tmp_path / "file").touch()
+    for name, reason in (("none", "No such file or directory"), ("file", "Not a directory")):
+        for cwd in (tmp_path / name, str(tmp_path / name)):
+            with pytest.raises(systrace.SystraceError) as refused:
+                run(["true"], cwd=cwd)
+            assert str(refused.value) == f"cannot run in cwd '{tmp_path}/{name}': {reason}"
 
 
 def test_a_command_that_takes_too_long_is_an_error_of_two_kinds(run: Run) -> None:
@@ -175,6 +185,9 @@ def test_a_command_that_takes_too_long_is_an_error_of_two_kinds(run: Run) -> Non
         (["ls"], {"stdout": subprocess.PIPE}, "nobody who reads or writes a PIPE"),
         (["ls"], {"vdso": "pach"}, "vdso is one of auto, patch, breakpoint, uprobe, off"),
         (["ls"], {"expr": "opneat"}, "opneat"),
+        (["ls"], {"timeout": "x"}, "timeout is a number of seconds, or None for no end, not 'x'"),
+        (["ls"], {"timeout": -1}, "timeout is a number of seconds"),
+        (["ls"], {"timeout": float("nan")}, "timeout is a number of seconds"),
         (["ls"], {"without_vdso": True, "vdso": "patch"}, "--without-vdso leaves --vdso patch"),
     ],
 )

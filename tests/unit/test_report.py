@@ -63,6 +63,22 @@ def test_what_some_program_made_uncounted_is_refused_and_no_lower_bound(
         assert report.count("clock_gettime", ring="3") == 2_000_152
 
 
+def test_the_warnings_that_are_quoted_are_those_that_say_why(goapp: Report) -> None:
+    slow = "each vDSO call that a breakpoint counts takes 9.5 us longer"
+    left_out = "vDSO calls of clock_getres, getcpu were not counted: a CPU has 4 breakpoints"
+    missed = "vDSO calls of 2 programs were not counted: they are 32-bit"
+    of_names = replace(
+        goapp,
+        incomplete=("vdso clock_getres", "vdso getcpu"),
+        warnings=(slow, missed, left_out),
+    )
+    with pytest.raises(ValueError, match=f"^calls of getcpu were not all counted: {left_out}$"):
+        of_names.count("getcpu")
+    of_programs = replace(goapp, incomplete=("vdso",), warnings=(slow, missed))
+    with pytest.raises(ValueError, match=f"^calls of time were not all counted: {missed}$"):
+        of_programs.count("time")
+
+
 @pytest.mark.parametrize(
     ("how", "said"),
     [
