@@ -42,7 +42,12 @@ def _traced(
     found = find([str(pid) for pid in options.pids])
     with signals_blocked(AWAITED), descriptors.many(), contextlib.ExitStack() as stack:
         target = stack.enter_context(Attached(found, options.snapshots.duration_s))
-        vdso = LiveVdso(options.trace.vdso, announce, per_process=options.trace.per_process)
+        vdso = LiveVdso(
+            options.trace.vdso,
+            announce,
+            follow=options.trace.follow,
+            per_process=options.trace.per_process,
+        )
         stack.enter_context(vdso)
         # nobody traces them: a thread that moves its vDSO is held by a signal
         trace = replace(options.trace, by_signal=True)

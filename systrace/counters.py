@@ -28,7 +28,7 @@ from systrace.processes import Processes
 from systrace.tally import Key, RowTally, Tally, add
 
 CLOCKED: Final = ("clock_gettime", "clock_getres")  # the order of the fallback_clocks map
-_INJECTED: Final = ("mmap", "close", "munmap")  # what systrace itself may inject
+_INJECTED: Final = ("mmap", "madvise", "close", "munmap")  # what systrace itself may inject
 _MAPPING: Final = ("mmap", "munmap", "mremap")  # what may move or unmap a vDSO
 _ABI: Final = {Space.X86_64: "x86_64", Space.I386: "i386", Space.X32: "x32"}
 

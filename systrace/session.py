@@ -124,7 +124,12 @@ def unprobed(options: RunOptions) -> Timing:
 def _vdso(trace: TraceOptions) -> VdsoCount:
     if trace.without_vdso:
         return WithoutVdso()
-    return VdsoCount(trace.vdso, per_process=trace.per_process, announced=not trace.by_signal)
+    return VdsoCount(
+        trace.vdso,
+        follow=trace.follow,
+        per_process=trace.per_process,
+        announced=not trace.by_signal,
+    )
 
 
 def _tree(

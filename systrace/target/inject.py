@@ -18,6 +18,7 @@ _ALL_SIGNALS: Final = 2**64 - 1
 
 NR_MMAP: Final = 9
 NR_CLOSE: Final = 3
+NR_MADVISE: Final = 28
 
 
 class TargetDiedError(SystraceError):

@@ -41,6 +41,7 @@ def trampoline_ns(plan: Plan, calibration: Calibration) -> float | None:
     try:
         code = plan.code_page(block, vdso)
         ctypes.memmove(block, code, len(code))
+        ctypes.memmove(block + x86_64.MARK_AT, x86_64.MARK, len(x86_64.MARK))
         counted_ns = calibration.entered_ns(block + found[0].position, _CLOCK_REALTIME)
     finally:
         libc.munmap(mapped, x86_64.BLOCK_BYTES)

@@ -41,10 +41,19 @@ class VdsoCount:
     """
 
     def __init__(
-        self, asked: VdsoMode, *, per_process: bool = False, announced: bool = True
+        self,
+        asked: VdsoMode,
+        *,
+        follow: bool = True,
+        per_process: bool = False,
+        announced: bool = True,
     ) -> None:
-        """``announced``: forks and ends are told, by ``inherit`` and ``forget``."""
+        """``follow``: forked children are counted, too.
+
+        ``announced``: forks and ends are told, by ``inherit`` and ``forget``.
+        """
         self._asked = asked
+        self._follow = follow
         self._per_process = per_process
         self.mode: str = "patch" if asked == "auto" else asked
         self.secret = int.from_bytes(os.urandom(8), "little")
@@ -88,7 +97,7 @@ class VdsoCount:
         if self.mode == "breakpoint":
             self._breakpoints = Breakpoints(found, self._calibration)
         if self.mode in ("patch", "uprobe"):
-            self._plan = kept.plan(found)
+            self._plan = kept.plan(found, marked=not self._follow)
             if self.lent_fd is not None:
                 self._uprobes = UprobeCounters(self._plan, self.lent_fd)
         return found

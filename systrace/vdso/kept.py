@@ -24,7 +24,7 @@ def image(data: bytes) -> Image:
     return cache.kept("image", sources, lambda: parse(data), _encode_image, decode)
 
 
-def plan(of: Image) -> Plan:
+def plan(of: Image, *, marked: bool = False) -> Plan:
     """Write the trampolines of an image for this machine, as ``make_plan``."""
     by_cpu = machine.has_rdpid()
 
@@ -36,21 +36,24 @@ def plan(of: Image) -> Plan:
                 Trampoline(
                     of.functions[index],
                     position,
+                    site,
                     bytes.fromhex(code),
                     tuple(fixups),
                     counter,
                     counters,
                 )
-                for index, position, code, fixups, counter, counters in trampolines
+                for index, position, site, code, fixups, counter, counters in trampolines
             ),
             refused,
+            marked,
         )
 
     own = cache.own_source("vdso/x86_64.py", "vdso/kept.py", "layout.py")
-    sources = (of.data, own, _version("iced_x86"), b"by CPU" if by_cpu else b"by stack")
+    kind = f"{'by CPU' if by_cpu else 'by stack'}{', marked' if marked else ''}"
+    sources = (of.data, own, _version("iced_x86"), kind.encode("ascii"))
 
     def make() -> Plan:
-        return make_plan(of, by_cpu=by_cpu)
+        return make_plan(of, by_cpu=by_cpu, marked=marked)
 
     return cache.kept("trampolines", sources, make, _encode_plan, decode)
 
@@ -74,6 +77,7 @@ def _encode_plan(made: Plan) -> bytes:
         (
             made.image.functions.index(trampoline.function),
             trampoline.position,
+            trampoline.site,
             trampoline.code.hex(),
             trampoline.fixups,
             trampoline.counter,

@@ -52,7 +52,12 @@ class LiveVdso(VdsoCount):
     """As VdsoCount, for images that are in use: each is held while it is changed."""
 
     def __init__(
-        self, asked: VdsoMode, announce: Callable[[str], None], *, per_process: bool = False
+        self,
+        asked: VdsoMode,
+        announce: Callable[[str], None],
+        *,
+        follow: bool = True,
+        per_process: bool = False,
     ) -> None:
         """``announce`` is told what will be done to a process, before it is done.
 
@@ -63,7 +68,7 @@ class LiveVdso(VdsoCount):
                 "--vdso uprobe needs a program that systrace starts; "
                 "attach counts with --vdso patch or breakpoint"
             )
-        super().__init__(asked, per_process=per_process)
+        super().__init__(asked, follow=follow, per_process=per_process)
         self._announce = announce
         self._holder = Holder()
         self._guard: Guard | None = None

@@ -36,12 +36,14 @@ from systrace.vdso.patch import (
     open_memory,
     read_memory,
     restore,
+    set_mark,
     vdso_address,
     write_jumps,
 )
 from systrace.vdso.x86_64 import JUMP_BYTES, PAGE, Plan
 
 _MAGIC: Final = b"systrace vdso 1\n"  # at the end of the code page
+_MARKED: Final = b"systrace vdso 2\n"  # there is a page for a mark, too
 _SHARED: Final = "/dev/zero (deleted)"  # how /proc/PID/maps names shared anonymous memory
 _UNMAPPED: Final = (errno.EIO, errno.EFAULT)  # by /proc/PID/mem, by process_vm_readv(2)
 
@@ -148,14 +150,19 @@ class LivePatcher:
             }
             if stop.stands_in(inside):
                 raise AgainError("a thread stands in the first instructions of a vDSO function")
-            block = _find_block(tid, vdso)
+            block = _find_block(tid, vdso, plan)
+        magic = _MARKED if plan.marked else _MAGIC
         if not block:
             block = self._map(stop, vdso)
+            memory.seek(block + PAGE - len(magic))
+            memory.write(magic)
         counters = CounterPages(plan, tid, block + PAGE)
         before = counters.read()
         counters.close()
         memory.seek(block)
-        memory.write(plan.code_page(block, vdso)[: -len(_MAGIC)] + _MAGIC)
+        memory.write(plan.code_page(block, vdso)[: -len(magic)])
+        if plan.marked:
+            set_mark(memory, block)
         write_jumps(memory, plan, block, vdso)
         self._patched.append(Patched(process, vdso, block, counters.inode, before))
         self._seeds.sow([process.pid], held=True)
@@ -247,8 +254,10 @@ def _is_patched(pid: int, patched: Patched, plan: Plan) -> bool:
     return False
 
 
-def _find_block(tid: int, vdso: int) -> int:
-    """Return where an earlier attach left its pages; 0 if nowhere. They may hold anything.
+def _find_block(tid: int, vdso: int, plan: Plan) -> int:
+    """Return where an earlier attach left its pages, all that a plan needs; 0 if nowhere.
+
+    They may hold anything.
 
     The counters are shared memory, and no file that has its name, and whose owner could keep us
     waiting for it or take its contents away.
@@ -256,7 +265,8 @@ def _find_block(tid: int, vdso: int) -> int:
     device = proc.shared_memory_device()
     mappings = place.parse_maps(proc.maps(tid))
     with proc.memory(tid) as memory:
-        for code, counters in pairwise(mappings):
+        behind = [*mappings[2:], place.Mapping(0, 0, "")]
+        for (code, counters), mark in zip(pairwise(mappings), behind, strict=True):
             if code.name or code.high - code.low != PAGE or counters.name != _SHARED:
                 continue
             if counters.device != device or counters.low != code.high:
@@ -265,8 +275,10 @@ def _find_block(tid: int, vdso: int) -> int:
                 continue
             if counters.high - counters.low != x86_64.COUNTER_BYTES:
                 continue
+            marked = not mark.name and (mark.low, mark.high - mark.low) == (counters.high, PAGE)
             memory.seek(code.high - len(_MAGIC))
-            if memory.read(len(_MAGIC)) == _MAGIC:
+            magic = memory.read(len(_MAGIC))
+            if (magic == _MARKED and marked) or (magic == _MAGIC and not plan.marked):
                 return code.low
     return 0
 
@@ -274,7 +286,7 @@ def _find_block(tid: int, vdso: int) -> int:
 def _leftover(tid: int, plan: Plan) -> tuple[int, int]:
     """Return vDSO and block of a process that is patched still; (0, 0) if it is not."""
     vdso = vdso_address(tid)
-    block = _find_block(tid, vdso) if vdso is not None else 0
+    block = _find_block(tid, vdso, plan) if vdso is not None else 0
     if vdso is None or not block:
         return 0, 0
     code = read_memory(tid, vdso, len(plan.image.data))

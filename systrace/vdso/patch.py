@@ -15,7 +15,7 @@ from typing import Final
 from systrace import proc
 from systrace.errors import UnsupportedError
 from systrace.tally import Entries
-from systrace.target.inject import NR_CLOSE, NR_MMAP, Injector
+from systrace.target.inject import NR_CLOSE, NR_MADVISE, NR_MMAP, Injector
 from systrace.vdso import place, x86_64
 from systrace.vdso.image import Image
 from systrace.vdso.x86_64 import Plan
@@ -24,6 +24,7 @@ _PROT_READ, _PROT_WRITE, _PROT_EXEC = 1, 2, 4
 _MAP_SHARED, _MAP_PRIVATE, _MAP_ANONYMOUS = 0x01, 0x02, 0x20
 _MAP_FIXED: Final = 0x10
 _MAP_FIXED_NOREPLACE: Final = 0x100000
+_MADV_WIPEONFORK: Final = 18
 CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
 _VDSO: Final = "[vdso]"  # in /proc/PID/maps, where a file's name would be a path
 _MOST: Final = 2**54  # calls of one function, which take years
@@ -190,6 +191,8 @@ def patch(
         if code_fd is None:
             memory.seek(block)
             memory.write(plan.code_page(block, vdso))
+        if plan.marked:
+            set_mark(memory, block)
         write_jumps(memory, plan, block, vdso)
     return pages
 
@@ -214,6 +217,8 @@ def map_block(
             os.pwrite(code_fd, plan.code_page(block, vdso), 0)
             injector.call(NR_MMAP, block, x86_64.PAGE, read_execute, private, code_fd, 0)
         _map_counters(injector, block + x86_64.PAGE, _MAP_FIXED_NOREPLACE)
+        if plan.marked:
+            _map_mark(injector, block + x86_64.MARK_AT)
     except OSError as error:
         raise UnpatchableError(f"it may not map memory: {error.strerror}") from error
     finally:
@@ -226,6 +231,18 @@ def _map_counters(injector: Injector, address: int, fixed: int) -> None:
     flags = _MAP_SHARED | _MAP_ANONYMOUS | fixed
     protection = _PROT_READ | _PROT_WRITE
     injector.call(NR_MMAP, address, x86_64.COUNTER_BYTES, protection, flags, -1, 0)
+
+
+def _map_mark(injector: Injector, address: int) -> None:
+    flags = _MAP_PRIVATE | _MAP_ANONYMOUS | _MAP_FIXED_NOREPLACE
+    injector.call(NR_MMAP, address, x86_64.PAGE, _PROT_READ, flags, -1, 0)
+    injector.call(NR_MADVISE, address, x86_64.PAGE, _MADV_WIPEONFORK)
+
+
+def set_mark(memory: io.RawIOBase, block: int) -> None:
+    """Let a process be counted that has trampolines which ask for it."""
+    memory.seek(block + x86_64.MARK_AT)
+    memory.write(x86_64.MARK)
 
 
 def part(plan: Plan, injector: Injector, shared: CounterPages) -> CounterPages:

@@ -57,7 +57,7 @@ class UprobeCounters:
         program = self._programs.program("on_entry", bpf.KPROBE)
         for trampoline in self._plan.trampolines:
             try:
-                link = open_uprobe(f"/proc/self/fd/{self._fd}", trampoline.position, program)
+                link = open_uprobe(f"/proc/self/fd/{self._fd}", trampoline.site, program)
             except OSError as error:
                 right = "; it takes CAP_SYS_ADMIN" if error.errno == errno.EACCES else ""
                 raise UnsupportedError(

@@ -1,9 +1,11 @@
 """Trampolines for x86_64: a jump at each function's entry, a counter, and the way back.
 
 A trampoline counts, runs the instructions that the jump displaced, and jumps behind them. Code
-and counters are one block: the code page, then the counter pages. Counting is ``lock inc`` on a
-shard, so that CPUs do not fight over one cache line: that of the CPU, or where the machine has no
-``rdpid`` one that a hash of the stack pointer picks (benchmarks/NOTES.md has the figures).
+and counters are one block: the code page, then the counter pages. Where forked children are not to
+be counted, a page with a mark follows, which they find empty (MADV_WIPEONFORK).
+Counting is ``lock inc`` on a shard, so that CPUs do not fight over one cache line: that of the CPU,
+or where the machine has no ``rdpid`` one that a hash of the stack pointer picks
+(benchmarks/NOTES.md has the figures).
 At a function's entry the System V ABI leaves rax, r10, r11 and the flags free.
 """
 
@@ -18,7 +20,9 @@ PAGE: Final = 4096
 SHARDS: Final = 16
 SHARD_BYTES: Final = 1024
 COUNTER_BYTES: Final = SHARDS * SHARD_BYTES
-BLOCK_BYTES: Final = PAGE + COUNTER_BYTES
+MARK_AT: Final = PAGE + COUNTER_BYTES  # where in a block
+MARK: Final = b"\x01\0\0\0"
+BLOCK_BYTES: Final = MARK_AT + PAGE
 
 STRIDE: Final = 256  # bytes of code for each trampoline
 MAX_FUNCTIONS: Final = PAGE // STRIDE
@@ -35,9 +39,6 @@ CALL_LOOP: Final = bytes.fromhex(
 
 JUMP_BYTES: Final = 5
 JUMP: Final = b"\xe9"  # and a 32-bit distance
-# Where a uprobe may sit. One byte less than what Linux 6.18 turns into a call, to code that a
-# forked child lacks: it dies there (arch/x86/kernel/uprobes.c)
-_NOP4: Final = b"\x0f\x1f\x40\x00"
 _HASH: Final = 0x9E3779B1 - 2**32
 _STACK_SHIFT: Final = 12
 _BLOCK_AT: Final = 0x7000_0000_0000  # where code is encoded for, before it is fixed up
@@ -50,11 +51,13 @@ class Trampoline(NamedTuple):
 
     ``code`` is encoded for a block and a vDSO that lie ``_VDSO_AT - _BLOCK_AT`` apart; the four
     bytes at each of ``fixups`` hold distances between the two, and are moved with them.
-    ``counter`` is the index, within a shard, of its first 64-bit counter.
+    ``counter`` is the index, within a shard, of its first 64-bit counter; ``site`` is where in the
+    page a uprobe may sit.
     """
 
     function: Function
     position: int
+    site: int
     code: bytes
     fixups: tuple[int, ...]
     counter: int
@@ -62,11 +65,15 @@ class Trampoline(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """All trampolines of an image, and why a function has none."""
+    """All trampolines of an image, and why a function has none.
+
+    ``marked``: they count only where the block's mark is set, which no forked child inherits.
+    """
 
     image: Image
     trampolines: tuple[Trampoline, ...]
     refused: dict[str, str]
+    marked: bool = False
 
     def code_page(self, block: int, vdso: int) -> bytes:
         """Return the code for a block at ``block`` in a process with its vDSO at ``vdso``."""
@@ -93,10 +100,10 @@ class Plan(NamedTuple):
         return JUMP + distance.to_bytes(4, "little", signed=True)
 
 
-def make_plan(image: Image, *, by_cpu: bool) -> Plan:
+def make_plan(image: Image, *, by_cpu: bool, marked: bool = False) -> Plan:
     """Write the trampolines of an image. A function that cannot be patched safely is refused.
 
-    ``by_cpu``: the machine's CPUs have ``rdpid``.
+    ``by_cpu``: the machine's CPUs have ``rdpid``; ``marked`` as in Plan.
     """
     trampolines: list[Trampoline] = []
     refused: dict[str, str] = {}
@@ -124,17 +131,18 @@ def make_plan(image: Image, *, by_cpu: bool) -> Plan:
         clocked = function.name in BY_CLOCK
         counter = clock_counter if clocked else plain_counter
         position = len(trampolines) * STRIDE
-        code, fixups = _encode(displaced, position, counter, clocked=clocked, by_cpu=by_cpu)
+        counting = _counting(counter, clocked=clocked, by_cpu=by_cpu)
+        code, site, fixups = _encode(displaced, position, counting, marked=marked)
         if len(code) > STRIDE:
             refused[function.name] = "its trampoline is too long"
             continue
         count = CLOCKS if clocked else 1
-        trampolines.append(Trampoline(function, position, code, fixups, counter, count))
+        trampolines.append(Trampoline(function, position, site, code, fixups, counter, count))
         if clocked:
             clock_counter += CLOCKS
         else:
             plain_counter += 1
-    return Plan(image, tuple(trampolines), refused)
+    return Plan(image, tuple(trampolines), refused, marked)
 
 
 def _decoder(data: bytes, ip: int) -> Any:
@@ -192,19 +200,10 @@ def _stays_near(instruction: Any) -> bool:
     return all(abs(address - _VDSO_AT) < _NEAR for address in addresses)
 
 
-def _encode(
-    displaced: list[Any], position: int, counter: int, *, clocked: bool, by_cpu: bool
-) -> tuple[bytes, tuple[int, ...]]:
-    from iced_x86 import (  # noqa: PLC0415
-        BlockEncoder,
-        Code,
-        Instruction,
-        MemoryOperand,
-        OpKind,
-        Register,
-    )
+def _counting(counter: int, *, clocked: bool, by_cpu: bool) -> list[Any]:
+    """Instructions that count an entry."""
+    from iced_x86 import Code, Instruction, MemoryOperand, Register  # noqa: PLC0415
 
-    start = _BLOCK_AT + position
     counters = _BLOCK_AT + PAGE
     create = Instruction.create_reg_reg, Instruction.create_reg_i32, Instruction.create_reg_mem
     reg_reg, reg_i32, reg_mem = create
@@ -241,16 +240,44 @@ def _encode(
         Code.INC_RM64, MemoryOperand(Register.R11, index, scale, counter * 8, 8)
     )
     increment.has_lock_prefix = True
+    return [*instructions, increment]
+
+
+def _encode(
+    displaced: list[Any], position: int, counting: list[Any], *, marked: bool
+) -> tuple[bytes, int, tuple[int, ...]]:
+    """Return the code, where a uprobe may sit, and the fixups, as Trampoline has them."""
+    from iced_x86 import (  # noqa: PLC0415
+        BlockEncoder,
+        Code,
+        Instruction,
+        MemoryOperand,
+        OpKind,
+        Register,
+    )
+
+    start = _BLOCK_AT + position
+    mark = MemoryOperand(Register.RIP, displ=_BLOCK_AT + MARK_AT)
+    check = [
+        Instruction.create_mem_i32(Code.CMP_RM32_IMM8, mark, 0),
+        Instruction.create_branch(Code.JE_REL32_64, displaced[0].ip),
+    ]
+    # Where a uprobe may sit. One byte less than what Linux 6.18 turns into a call, to code that a
+    # forked child lacks: it dies there (arch/x86/kernel/uprobes.c)
+    nop4 = Instruction.create_mem(Code.NOP_RM32, MemoryOperand(Register.RAX, displ=0, displ_size=1))
+    head = [*(check if marked else ()), nop4, *counting]
     back = Instruction.create_branch(Code.JMP_REL32_64, displaced[-1].next_ip)
     encoder = BlockEncoder(64, fix_branches=True)
-    encoder.add_many([*instructions, increment, *displaced, back])
-    code = _NOP4 + encoder.encode(start + len(_NOP4))
+    encoder.add_many([*head, *displaced, back])
+    code = encoder.encode(start)
 
     # what follows the counting are the displaced instructions and the jump: all that leads out
     decoder = _decoder(code, start)
     fixups = []
     for number, instruction in enumerate(decoder):
-        if number < len(instructions) + 2:
+        if number == len(head) - len(counting) - 1:
+            site = instruction.ip - _BLOCK_AT
+        if number < len(head):
             continue
         offsets = decoder.get_constant_offsets(instruction)
         if instruction.is_ip_rel_memory_operand:
@@ -262,4 +289,4 @@ def _encode(
             and not start <= instruction.near_branch_target < start + len(code)
         ):
             fixups.append(instruction.ip - start + offsets.immediate_offset)
-    return code, tuple(fixups)
+    return code, site, tuple(fixups)

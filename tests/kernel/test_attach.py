@@ -115,6 +115,20 @@ def test_by_process_the_calls_of_children_are_said_to_stand_with_their_parents(
     assert warning.startswith("vDSO calls of 3 forked processes are shown with the parent's: ")
 
 
+def test_without_following_no_call_of_a_forked_child_is_counted(trace: Tracer) -> None:
+    with started("/usr/bin/python3", "-S", "-c", FORKS) as python:
+        assert python.line() == "ready"
+        for options in ((), ("--no-follow",), ("--no-follow",), ()):
+            with attached(trace, python.process.pid, options=options) as systrace:
+                python.tell("go")
+                assert python.line() == "done"
+                traced = systrace.detach()
+            row = traced.row("clock_gettime", "vdso")
+            calls = 503 if options else 3 * 1_009 + 503
+            assert row["by_clock"]["CLOCK_REALTIME"] == calls
+            assert traced.warnings == []
+
+
 def while_it_forks(trace: Tracer, *options: str) -> Traced:
     with started("/usr/bin/python3", "-S", "-c", FORKS) as python:
         assert python.line() == "ready"

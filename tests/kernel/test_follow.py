@@ -1,8 +1,10 @@
 """Children are counted, or left out; threads are the target's own."""
 
+from collections.abc import Callable
+
 import pytest
 
-from .tracing import Tracer, example
+from .tracing import Key, Tracer, example
 
 pytestmark = pytest.mark.exact
 
@@ -25,6 +27,25 @@ def test_no_follow_counts_vfork_and_not_what_its_child_does(trace: Tracer) -> No
     traced = trace(example("vfork_wait"), options=("--no-follow",))
     assert traced.row("vfork")["count"] == traced.row("wait4")["count"] == 1_009
     assert traced.row("exit_group")["count"] == 1
+
+
+@pytest.mark.parametrize("by_process", [(), ("-P",)], ids=["", "by process"])
+@pytest.mark.parametrize("mode", ["patch", "uprobe", "breakpoint"])
+def test_no_follow_counts_no_vdso_call_of_a_forked_child(
+    trace: Tracer, build: Callable[..., str], mode: str, by_process: tuple[str, ...]
+) -> None:
+    traced = trace(build("clocks"), options=("--no-follow", "--vdso", mode, *by_process))
+    assert traced.row("clock_gettime", "vdso")["by_clock"] == {"CLOCK_MONOTONIC": 4 * 10_007}
+    assert traced.totals["processes"] == 1
+    assert mode == "breakpoint" or traced.warnings == []
+
+
+def test_what_leaves_forked_children_out_adds_no_system_call(trace: Tracer) -> None:
+    def ring_0(*options: str) -> dict[Key, int]:
+        rows = trace(example("vdso_all"), options=options).rows
+        return {key: row["count"] for key, row in rows.items() if row["ring"] == "3->0"}
+
+    assert ring_0("--no-follow") == ring_0("--no-follow", "--vdso", "off")
 
 
 def test_a_child_that_executes_another_program_is_still_counted(trace: Tracer) -> None:

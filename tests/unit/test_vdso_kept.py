@@ -42,6 +42,13 @@ def test_kept_trampolines_are_the_trampolines(store: Store) -> None:
     assert made.trampolines
 
 
+def test_trampolines_that_ask_for_a_mark_are_kept_apart(store: Store) -> None:
+    found = image.parse(own())
+    made, again = kept.plan(found, marked=True), kept.plan(found, marked=True)
+    assert made == again != kept.plan(found)
+    assert len(store) == 2
+
+
 def test_why_a_function_has_none_is_kept_too(store: Store) -> None:
     text = range(16)
     odd = image.Image(b"\xc3" * 16, (image.Function("odd", 0, 16),), text)

@@ -17,10 +17,10 @@ def own() -> image.Image:
     return image.parse(data)
 
 
-@pytest.fixture(params=[True, False], ids=["by CPU", "by stack"])
+@pytest.fixture(params=[(True, False), (False, False), (False, True)])
 def plan(request: pytest.FixtureRequest) -> x86_64.Plan:
-    by_cpu: bool = request.param
-    return x86_64.make_plan(own(), by_cpu=by_cpu)
+    by_cpu, marked = request.param
+    return x86_64.make_plan(own(), by_cpu=by_cpu, marked=marked)
 
 
 @pytest.mark.parametrize("by_cpu", [True, False])
@@ -71,9 +71,31 @@ def test_what_is_displaced_refers_to_the_same_memory_as_before(plan: x86_64.Plan
             instruction.ip_rel_memory_address
             for instruction in Decoder(64, code, ip=BLOCK + item.position)
             if instruction.is_ip_rel_memory_operand
-            and instruction.ip_rel_memory_address != BLOCK + x86_64.PAGE
+            and instruction.ip_rel_memory_address
+            not in (BLOCK + x86_64.PAGE, BLOCK + x86_64.MARK_AT)
         }
         assert before == after
+
+
+def test_where_there_is_no_mark_nothing_is_counted_and_no_uprobe_is_passed() -> None:
+    plan = x86_64.make_plan(own(), by_cpu=False, marked=True)
+    page = plan.code_page(BLOCK, VDSO)
+    for item in plan.trampolines:
+        start = BLOCK + item.position
+        code = page[item.position : item.position + len(item.code)]
+        instructions = {one.ip: one for one in Decoder(64, code, ip=start)}
+        compare, branch, nop, *_ = instructions.values()
+        assert compare.ip_rel_memory_address == BLOCK + x86_64.MARK_AT
+        assert (branch.mnemonic, nop.ip) == (Mnemonic.JE, BLOCK + item.site)
+        counted = [one.ip for one in instructions.values() if one.has_lock_prefix]
+        assert counted
+        assert branch.near_branch_target > max(counted)
+        assert branch.near_branch_target in instructions
+
+
+def test_where_all_are_counted_a_uprobe_may_sit_at_the_entry() -> None:
+    plan = x86_64.make_plan(own(), by_cpu=False)
+    assert all(item.site == item.position for item in plan.trampolines)
 
 
 def test_the_jump_leads_to_the_trampoline(plan: x86_64.Plan) -> None:
