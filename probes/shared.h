@@ -92,6 +92,7 @@ enum total {
 	TOTAL_ENDED,          /* listed processes that have ended */
 	TOTAL_LOST_PROCESS_CALLS,  /* counted, not by process */
 	TOTAL_LOST_PROCESS_ERRORS,
+	TOTAL_SHARERS,        /* children that are left out, and had their parent's memory at first */
 	TOTALS,
 };
 

@@ -284,8 +284,10 @@ int on_newtask(struct bpf_raw_tracepoint_args *ctx)
 			add_thread(key, -1); /* no room, or the iterator was quicker (seed.c) */
 		return 0;
 	}
-	if (!FOLLOW)
+	if (!FOLLOW) {
+		add_total(TOTAL_SHARERS, shares_memory);
 		return 0;
+	}
 	process = processes.lookup(&parent->process);
 	key = add_process((void *)child, cfg->level, process ? process->pid : 0,
 			  bpf_ktime_get_ns(), shares_memory);

@@ -51,6 +51,7 @@ class Total(IntEnum):
     ENDED = 8
     LOST_PROCESS_CALLS = 9
     LOST_PROCESS_ERRORS = 10
+    SHARERS = 11
 
 
 class Row(ctypes.Structure):

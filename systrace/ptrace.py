@@ -23,6 +23,7 @@ O_TRACEFORK: Final = 0x2
 O_TRACEVFORK: Final = 0x4
 O_TRACECLONE: Final = 0x8
 O_TRACEEXEC: Final = 0x10
+O_TRACEVFORKDONE: Final = 0x20
 O_EXITKILL: Final = 0x100000
 O_SUSPEND_SECCOMP: Final = 0x200000
 
@@ -30,6 +31,7 @@ EVENT_FORK: Final = 1
 EVENT_VFORK: Final = 2
 EVENT_CLONE: Final = 3
 EVENT_EXEC: Final = 4
+EVENT_VFORK_DONE: Final = 5
 EVENT_STOP: Final = 128
 
 SI_KERNEL: Final = 0x80  # include/uapi/asm-generic/siginfo.h
@@ -134,7 +136,7 @@ def signal_code(tid: int) -> int:
 
 
 def event_message(tid: int) -> int:
-    """PTRACE_GETEVENTMSG: for EVENT_EXEC the former tid, for a fork the child's pid."""
+    """PTRACE_GETEVENTMSG: for EVENT_EXEC the former tid, for a fork or its end the child's."""
     message = ctypes.c_ulong()
     _call(_GETEVENTMSG, tid, 0, ctypes.addressof(message))
     return message.value

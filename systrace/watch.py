@@ -124,6 +124,8 @@ class Watch:
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
         self._vdso.descended(tally.processes)
+        if self._target.over:
+            self._vdso.left_out(tally.totals[Total.SHARERS])
         warnings, incomplete = self._vdso.warnings(), self._vdso.incomplete()
         status = self._target.status
         if self._target.over:

@@ -18,7 +18,7 @@ from systrace import ptrace
 from systrace.again import RESTART_BLOCK, RESTARTS, Rerun
 from systrace.target.images import Images, arrive, moved, prepare
 from systrace.target.inject import TargetDiedError, is_our_stop
-from systrace.target.status import ignores, masks, tgid_of
+from systrace.target.status import ignores, masks, parent_of, tgid_of
 
 _FOLLOW: Final = (
     ptrace.O_TRACESYSGOOD
@@ -27,6 +27,7 @@ _FOLLOW: Final = (
     | ptrace.O_TRACEFORK
     | ptrace.O_TRACEVFORK
 )
+_FORKS: Final = ptrace.O_TRACEFORK | ptrace.O_TRACEVFORK
 _BIRTHS: Final = frozenset({ptrace.EVENT_FORK, ptrace.EVENT_VFORK, ptrace.EVENT_CLONE})
 _AGAIN: Final = {2**64 - number: number for number in (EINTR, *RESTARTS)}
 _INTERRUPTED: Final = 2**64 - EINTR
@@ -59,9 +60,9 @@ class Tree:
         self._children = children
         self._processes: dict[int, int] = {}  # tid: tgid
         self._unborn: set[int] = set()  # announced, and not seen at their first stop
-        self._options = (
-            _FOLLOW if children else _FOLLOW & ~(ptrace.O_TRACEFORK | ptrace.O_TRACEVFORK)
-        )
+        self._options = _FOLLOW if children else _FOLLOW & ~_FORKS
+        if not children and images.lends:
+            self._options |= ptrace.O_TRACEVFORK | ptrace.O_TRACEVFORKDONE
         self._redo: dict[int, Rerun] = {}  # tid: the call that is to run again
         self._halted: set[int] = set()  # processes that a signal has stopped, until SIGCONT
         self.status: int | None = None
@@ -126,6 +127,9 @@ class Tree:
         elif event in _BIRTHS:
             self._born(tid, event)
             ptrace.cont(tid)
+        elif event == ptrace.EVENT_VFORK_DONE:
+            self._images.regain(ptrace.event_message(tid))
+            ptrace.cont(tid)
         elif event == ptrace.EVENT_STOP:
             self._stopped(tid, number)
         elif ptrace.is_syscall_stop(status):
@@ -176,14 +180,19 @@ class Tree:
         elif self._children or self._tgid(tid) == self._first:
             self._go_on(tid, arrive(self._images, tid, self._options) if self._is_new(tid) else 0)
         else:
+            parent = parent_of(tid)  # which may not have announced it yet
+            if parent is not None:
+                self._images.lend(parent, tid)
             ptrace.detach(tid)
             self._processes.pop(tid, None)
-            self._images.forget(tid)
 
     def _born(self, parent: int, event: int) -> None:
         child = ptrace.event_message(parent)
         tgid = self._processes.get(child) or tgid_of(child)
         if event == ptrace.EVENT_CLONE and tgid not in (None, child):
+            return
+        if not self._children:
+            self._images.lend(self._tgid(parent), child)
             return
         if tgid is not None and child not in self._processes:
             self._processes[child] = child
@@ -274,6 +283,8 @@ class Tree:
                 ptrace.cont(tid)  # it may be ours, and then nobody would let it go on
                 return
             self._run_again(tid)
+        if event in _BIRTHS:
+            self._born(tid, event)
         pending = number if not event and number != signal.SIGTRAP else 0
         if not event and is_our_stop(tid, number):
             pending = self._moved(tid)

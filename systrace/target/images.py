@@ -33,6 +33,19 @@ class Images(Moved, Protocol):
     def parts(self) -> bool:
         """Whether ``arrive`` makes calls in a process, as ``prepare`` does."""
 
+    @property
+    def lends(self) -> bool:
+        """Whether ``lend`` and ``regain`` matter."""
+
+    def lend(self, parent: int, child: int) -> None:
+        """Note that a process which is left out, and has not run yet, may have its parent's memory.
+
+        It may be said twice.
+        """
+
+    def regain(self, child: int) -> None:
+        """Note that a process that was left out has memory of its own, or has ended."""
+
     def arrive(self, child: int) -> int:
         """Note that a new process, which has not run yet, is held; returns a signal to hand it."""
 

@@ -37,6 +37,14 @@ def _masks_of(fields: Mapping[str, str]) -> dict[str, int]:
     return {name: int(fields.get(name, "0"), 16) for name in _MASKS}
 
 
+def parent_of(pid: int) -> int | None:
+    """A process's parent; None if it is gone already."""
+    try:
+        return int(proc.status(pid)["PPid"])
+    except OSError:
+        return None
+
+
 def tgid_of(tid: int) -> int | None:
     """The process a thread belongs to; None if it is gone already."""
     try:

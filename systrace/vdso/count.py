@@ -10,10 +10,12 @@ from systrace.options import VdsoMode
 from systrace.ptrace import get_registers
 from systrace.tally import Entries, OwnEntries, ProcessTally
 from systrace.target.inject import Injector
+from systrace.target.stop import same_memory
 from systrace.vdso import image, kept, moved, x86_64
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.calibrate import Calibration
 from systrace.vdso.images import ImageCounters
+from systrace.vdso.lent import Lent
 from systrace.vdso.notes import Notes
 from systrace.vdso.patch import (
     CounterPages,
@@ -65,6 +67,7 @@ class VdsoCount:
         self._no_breakpoints: str | None = None
         self._first: int | None = None
         self._notes = Notes()
+        self._lent = Lent()
         self._out_of_reach: set[int] = set()
         self._calibration: Calibration | None = None
         self._uprobes: UprobeCounters | None = None
@@ -184,6 +187,26 @@ class VdsoCount:
         self._images.share(parent, child)
 
     @property
+    def lends(self) -> bool:
+        """Whether it matters that a child which is left out has its parent's memory."""
+        return self._plan is not None and self._plan.marked
+
+    def lend(self, parent: int, child: int) -> None:
+        """A child that is left out, and has not run yet, may have its parent's memory."""
+        counters = self._images.found_in(parent)
+        if counters is not None and same_memory(parent, child):
+            self._lent.lend(child, counters.pages)
+
+    def regain(self, child: int) -> None:
+        """A child that was left out has memory of its own now, or has ended."""
+        self._lent.regain(child)
+
+    def left_out(self, sharers: int) -> None:
+        """Note how many children that were left out had their parent's memory, all in all."""
+        if self.lends and self.mode in ("patch", "uprobe"):
+            self._notes.sharers = max(0, sharers - self._lent.children)
+
+    @property
     def parts(self) -> bool:
         """Whether a forked process is changed when it arrives."""
         return self._per_process and self._plan is not None
@@ -297,6 +320,7 @@ class VdsoCount:
         entries = self._images.read()
         if self._images.overwritten:
             self._notes.uncounted[_OVERWRITTEN] = self._images.overwritten
+        self._notes.too_many = self._lent.came()
         if self._breakpoints is not None:
             entries = entries.plus(self._breakpoints.read())
         if self._uprobes is None or self._uprobed is None:
@@ -324,7 +348,7 @@ class VdsoCount:
         names = list(self._plan.refused) if self._plan is not None else []
         if self._breakpoints is not None and self._breakpoints.used:
             names += self._breakpoints.left_out
-        return {f"vdso {name}" for name in names} | ({"vdso"} if self._notes.uncounted else set())
+        return {f"vdso {name}" for name in names} | ({"vdso"} if self._notes.doubtful else set())
 
     def added_ns(self) -> float | None:
         """Return what counting adds to one call; None where nobody can tell."""

@@ -266,7 +266,7 @@ def _find_block(tid: int, vdso: int, plan: Plan) -> int:
     mappings = place.parse_maps(proc.maps(tid))
     with proc.memory(tid) as memory:
         behind = [*mappings[2:], place.Mapping(0, 0, "")]
-        for (code, counters), mark in zip(pairwise(mappings), behind, strict=True):
+        for (code, counters), mark in zip(pairwise(mappings), behind, strict=False):
             if code.name or code.high - code.low != PAGE or counters.name != _SHARED:
                 continue
             if counters.device != device or counters.low != code.high:

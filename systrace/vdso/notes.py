@@ -1,6 +1,7 @@
 """What a report has to say about vDSO calls that were counted otherwise than asked, or not."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 
 class Notes:
@@ -10,6 +11,13 @@ class Notes:
         self.uncounted: Counter[str] = Counter()
         self.by_breakpoints: Counter[str] = Counter()
         self.with_parent: Counter[str] = Counter()
+        self.too_many = 0  # entries that may be those of children that were left out
+        self.sharers = 0  # such children, of whose entries nobody knows how many they are
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether calls were not counted, or calls that should not have been."""
+        return bool(self.uncounted or self.too_many or self.sharers)
 
     def warnings(self) -> list[str]:
         """Return a sentence for each."""
@@ -26,7 +34,19 @@ class Notes:
                 f"vDSO calls of {_forked(count)} are shown with the parent's: {reason}"
                 for reason, count in self.with_parent.items()
             ),
+            *self._beside(),
         ]
+
+    def _beside(self) -> Iterator[str]:
+        why = "until they exec, they have its memory (vfork); --vdso breakpoint leaves them out"
+        if self.too_many:
+            yield (
+                f"up to {self.too_many:,} vDSO calls of children were counted with the parent's: "
+                f"{why}"
+            )
+        if self.sharers:
+            children = "1 child" if self.sharers == 1 else f"{self.sharers:,} children"
+            yield f"vDSO calls of {children}, if any, were counted with the parent's: {why}"
 
 
 def programs(count: int) -> str:

@@ -69,9 +69,13 @@ class CounterPages:
             os.close(fd)
 
     def read(self) -> Entries:
-        """Add up all shards; where the target wrote there itself, as they were before that."""
+        """Add up all shards; where the target wrote there itself, as they were before that.
+
+        Once closed, they stay as they were when last read.
+        """
         plain, clocked = {}, {}
-        self._sums = self._added_up()
+        if not self._pages.closed:
+            self._sums = self._added_up()
         for trampoline in self._plan.trampolines:
             counters = self._sums[trampoline.counter : trampoline.counter + trampoline.counters]
             name = trampoline.function.name

@@ -129,6 +129,29 @@ def test_without_following_no_call_of_a_forked_child_is_counted(trace: Tracer) -
             assert traced.warnings == []
 
 
+SPAWNS = """
+import os, sys
+print('ready', flush=True)
+for line in sys.stdin:
+    os.waitpid(os.posix_spawn('/bin/true', ['true'], {}), 0)
+    print('done', flush=True)
+"""
+
+
+def test_without_following_a_child_that_shares_memory_at_first_is_said_to_be_in_doubt(
+    trace: Tracer,
+) -> None:
+    with started("/usr/bin/python3", "-S", "-c", SPAWNS) as python:
+        assert python.line() == "ready"
+        with attached(trace, python.process.pid, options=("--no-follow",)) as systrace:
+            python.tell("go")
+            assert python.line() == "done"
+            traced = systrace.detach()
+    (warning,) = traced.warnings
+    assert warning.startswith("vDSO calls of 1 child, if any, were counted with the parent's: ")
+    assert traced.report["incomplete"] == ["vdso"]
+
+
 def while_it_forks(trace: Tracer, *options: str) -> Traced:
     with started("/usr/bin/python3", "-S", "-c", FORKS) as python:
         assert python.line() == "ready"

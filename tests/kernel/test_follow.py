@@ -27,6 +27,24 @@ def test_no_follow_counts_vfork_and_not_what_its_child_does(trace: Tracer) -> No
     traced = trace(example("vfork_wait"), options=("--no-follow",))
     assert traced.row("vfork")["count"] == traced.row("wait4")["count"] == 1_009
     assert traced.row("exit_group")["count"] == 1
+    assert traced.warnings == []
+    assert "incomplete" not in traced.report
+
+
+def test_no_follow_says_which_vdso_calls_may_be_of_children_that_share_memory(
+    trace: Tracer, build: Callable[..., str]
+) -> None:
+    traced = trace(build("forks"), options=("--no-follow",))
+    own, of_vfork, of_clone = 1_033 + 1_061, 1_051, 1_019
+    assert traced.count("clock_gettime", "vdso") == own + of_vfork + of_clone
+    assert [warning.partition(":")[0] for warning in traced.warnings] == [
+        f"up to {of_vfork:,} vDSO calls of children were counted with the parent's",
+        "vDSO calls of 1 child, if any, were counted with the parent's",
+    ]
+    assert traced.report["incomplete"] == ["vdso"]
+    untouched = trace(build("forks"), options=("--no-follow", "--vdso", "breakpoint"))
+    assert untouched.count("clock_gettime", "vdso") == own
+    assert "vdso" not in untouched.report["incomplete"]
 
 
 @pytest.mark.parametrize("by_process", [(), ("-P",)], ids=["", "by process"])
