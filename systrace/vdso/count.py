@@ -18,7 +18,6 @@ from systrace.vdso.images import ImageCounters
 from systrace.vdso.lent import Lent
 from systrace.vdso.notes import Notes
 from systrace.vdso.patch import (
-    CounterPages,
     UnpatchableError,
     check_address,
     check_image,
@@ -71,7 +70,6 @@ class VdsoCount:
         self._out_of_reach: set[int] = set()
         self._calibration: Calibration | None = None
         self._uprobes: UprobeCounters | None = None
-        self._uprobed: CounterPages | None = None
 
     def __enter__(self) -> "VdsoCount":
         return self
@@ -130,9 +128,9 @@ class VdsoCount:
         except UnpatchableError as error:
             self._instead(pid, str(error), first=first)
             return 0
-        self._images.add(pid, pages)
-        if self._uprobes is not None and first:
-            self._uprobed = pages
+        probed = self._uprobes is not None and first
+        self._images.add(pid, pages, probed=probed)
+        if self._uprobes is not None and probed:
             self._uprobes.attach()
         return injector.pending_signal
 
@@ -241,7 +239,7 @@ class VdsoCount:
         address = vdso + self._plan.image.syscall_offset
         try:
             with Injector(child, address, self.secret) as injector:
-                self._images.add_unheard(child, part(self._plan, injector, shared.pages))
+                self._images.part(child, part(self._plan, injector, shared.pages), shared)
         except UnpatchableError as error:
             self.keep_together(str(error))
             return 0
@@ -253,7 +251,7 @@ class VdsoCount:
 
     def forget(self, pid: int) -> None:
         """A process has ended, or has another image now."""
-        self._images.drop(pid, keep=self._uprobed)
+        self._images.drop(pid)
         if self._breakpoints is not None:
             self._breakpoints.drop(pid)
 
@@ -271,7 +269,7 @@ class VdsoCount:
         if found is None:
             return
         pids, inodes = found
-        self._images.sweep(inodes, keep=self._uprobed)
+        self._images.sweep(inodes)
         if self._breakpoints is not None:
             self._breakpoints.keep(pids)
 
@@ -298,7 +296,7 @@ class VdsoCount:
                 self._notes.uncounted[_MOVED.format(error)] += 1
             return 0
         if pages is not counters.pages:
-            self._images.replace(pid, pages, self._uprobed)
+            self._images.replace(pid, pages)
         return pending
 
     def _unpatchable(self, reason: str, *, first: bool) -> None:
@@ -317,15 +315,14 @@ class VdsoCount:
 
     def read(self) -> Entries:
         """Return the entries so far; those of the first image as uprobes saw them, if they did."""
-        entries = self._images.read()
+        probed = self._images.read(probed=True)
+        entries = self._images.read(probed=False)
         if self._images.overwritten:
             self._notes.uncounted[_OVERWRITTEN] = self._images.overwritten
         self._notes.too_many = self._lent.came()
         if self._breakpoints is not None:
             entries = entries.plus(self._breakpoints.read())
-        if self._uprobes is None or self._uprobed is None:
-            return entries
-        return entries.since(self._uprobed.read()).plus(self._uprobes.read())
+        return entries.plus(self._uprobes.read() if self._uprobes is not None else probed)
 
     def by_process(self) -> list[OwnEntries]:
         """Return the entries so far, by process, where they are kept so."""
@@ -375,8 +372,9 @@ class VdsoCount:
         """Return a warning if two ways of counting the same do not agree to the last call."""
         if self._breakpoints is not None and (differs := self._breakpoints.disagreement()):
             return differs
-        if self._uprobes is None or self._uprobed is None:
+        if self._uprobes is None:
             return None
-        if self._uprobes.read() == self._uprobed.read():
+        one, other = self._uprobes.read(), self._images.read(probed=True)
+        if not one.since(other) and not other.since(one):
             return None
         return "uprobes and trampolines do not agree: vDSO counts may be off"

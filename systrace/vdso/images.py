@@ -19,12 +19,16 @@ _MOST: Final = 256  # open sets, before it is asked which are in use
 
 @dataclass(slots=True)
 class CounterSet:
-    """Counter pages, the process that they were made for, and the processes that count there."""
+    """Counter pages, the process that they were made for, and the processes that count there.
+
+    ``probed``: uprobes see what is counted there, too.
+    """
 
     pages: CounterPages
     owner: int
     since_ns: int
     users: set[int] = field(default_factory=set)
+    probed: bool = False
 
     def own(self) -> OwnEntries:
         """Return what was counted, as the owner's."""
@@ -51,24 +55,27 @@ class ImageCounters:
         self._announced = announced
         self._most = _MOST
         self._of: dict[int, CounterSet] = {}
-        self._ended = Entries()
+        self._ended = {False: Entries(), True: Entries()}  # by whether they were probed
         self._overwritten = 0
         self._ended_by: list[OwnEntries] = []
         self._unannounced: set[int] = set()
         self._kept: list[CounterSet] = []
 
-    def add(self, pid: int, pages: CounterPages) -> None:
+    def add(self, pid: int, pages: CounterPages, *, probed: bool = False) -> None:
         """Give a process a set of its own."""
         self._leave(pid)
-        self._of[pid] = CounterSet(pages, pid, time.monotonic_ns(), {pid})
+        self._of[pid] = CounterSet(pages, pid, time.monotonic_ns(), {pid}, probed)
 
-    def add_unheard(self, pid: int, pages: CounterPages) -> None:
-        """As ``add``, for a forked process that its parent may not have announced yet."""
+    def part(self, pid: int, pages: CounterPages, shared: CounterSet) -> None:
+        """As ``add``, for a forked process, which its parent may not have announced yet.
+
+        It has its trampolines from there, and the uprobes that sit on them.
+        """
         if pid not in self._of:
             self._unannounced.add(pid)
-        self.add(pid, pages)
+        self.add(pid, pages, probed=shared.probed)
 
-    def replace(self, pid: int, pages: CounterPages, keep: CounterPages | None = None) -> None:
+    def replace(self, pid: int, pages: CounterPages) -> None:
         """Let a process count elsewhere from now on, with all that share its memory."""
         counters = self.found_in(pid)
         users = counters.users if counters is not None else set()
@@ -76,7 +83,7 @@ class ImageCounters:
         if pid not in self._of:
             self._unannounced.add(pid)
         for user in (pid, *sharers):
-            self._leave(user, keep)
+            self._leave(user)
         owner = counters.owner if counters and counters.owner in sharers else pid
         moved = CounterSet(pages, owner, time.monotonic_ns(), {pid, *sharers})
         self._of.update(dict.fromkeys(moved.users, moved))
@@ -92,27 +99,28 @@ class ImageCounters:
         self._of[child] = counters
         counters.users.add(child)
 
-    def drop(self, pid: int, keep: CounterPages | None = None) -> None:
-        """Take a process off its set; ``keep`` names a set that stays open without users."""
+    def drop(self, pid: int) -> None:
+        """Take a process off its set."""
         if pid not in self._of:
             self._unannounced.add(pid)
             return
-        self._leave(pid, keep)
+        self._leave(pid)
 
-    def _leave(self, pid: int, keep: CounterPages | None = None) -> None:
+    def _leave(self, pid: int) -> None:
         counters = self._of.pop(pid, None)
         if counters is None:
             return
         counters.users.discard(pid)
         if counters.users:
             return
-        if counters.pages is keep or not self._announced:
-            self._kept.append(counters)
-        else:
+        if self._announced:
             self._end(counters)
+        else:
+            self._kept.append(counters)
 
     def _end(self, counters: CounterSet) -> None:
-        self._ended = self._ended.plus(counters.pages.read())
+        probed = counters.probed
+        self._ended[probed] = self._ended[probed].plus(counters.pages.read())
         self._overwritten += counters.pages.overwritten
         if self._per_process:
             self._ended_by.append(counters.own())
@@ -128,14 +136,14 @@ class ImageCounters:
         """Whether a ``sweep`` is due."""
         return not self._announced and len(self._of) + len(self._kept) > self._most
 
-    def sweep(self, inodes: Collection[int], keep: CounterPages | None = None) -> None:
+    def sweep(self, inodes: Collection[int]) -> None:
         """Let go of the sets whose memory is not among these."""
         for pid, counters in list(self._of.items()):
             if counters.pages.inode not in inodes:
-                self._leave(pid, keep)
+                self._leave(pid)
         kept, self._kept = self._kept, []
         for counters in kept:
-            if counters.pages is keep or counters.pages.inode in inodes:
+            if counters.pages.inode in inodes:
                 self._kept.append(counters)
             else:
                 self._end(counters)
@@ -152,11 +160,12 @@ class ImageCounters:
             return known
         return next((counters for counters in self.sets() if counters.counts(pid)), None)
 
-    def read(self) -> Entries:
-        """Add up all sets, those that are gone included."""
-        entries = self._ended
+    def read(self, *, probed: bool) -> Entries:
+        """Add up all sets that uprobes see too, or all others, those that are gone included."""
+        entries = self._ended[probed]
         for counters in self.sets():
-            entries = entries.plus(counters.pages.read())
+            if counters.probed == probed:
+                entries = entries.plus(counters.pages.read())
         return entries
 
     def by_process(self) -> list[OwnEntries]:

@@ -33,11 +33,12 @@ def test_uprobes_and_trampolines_agree_on_every_function(trace: Tracer) -> None:
     assert probed.warnings == patched.warnings == []
 
 
+@pytest.mark.parametrize("by_process", [(), ("-P",)], ids=["", "by process"])
 @pytest.mark.parametrize("mode", ["patch", "uprobe"])
 def test_threads_and_forked_children_are_counted_to_the_last_call(
-    trace: Tracer, build: Build, mode: str
+    trace: Tracer, build: Build, mode: str, by_process: tuple[str, ...]
 ) -> None:
-    traced = trace(build("clocks"), options=("--vdso", mode))
+    traced = trace(build("clocks"), options=("--vdso", mode, *by_process))
     row = traced.row("clock_gettime", "vdso")
     assert row["count"] == ALL_THREADS
     assert row["by_clock"] == {"CLOCK_MONOTONIC": ALL_THREADS}
