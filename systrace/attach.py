@@ -61,10 +61,12 @@ def _traced(
             vdso.hear(holds)
         seeds = counting.await_seeds(vdso.secret)
         stack.callback(seeds.close)
+        stack.callback(vdso.see_to_last, seeds)
         stack.callback(vdso.let_go, seeds)
-        started, started_ns = utc_now(), time.monotonic_ns()
         for process in found:
             vdso.take(process, seeds)
+        # only now all are counted: a thread in vfork, for one, cannot be held at once
+        started, started_ns = utc_now(), time.monotonic_ns()
         target.begin(vdso.settle, holds.fd, vdso.see_to_moves)
         announce(f"attached to {_names(found)}; {_end(options)}")
         facts = Facts(
@@ -82,6 +84,7 @@ def _traced(
         yield from watch.snapshots(target.next_signal, options.snapshots)
         vdso.let_go(seeds)
         counting.stop()
+        vdso.see_to_last(seeds)
         watch.facts = replace(facts, longest_stop_ns=vdso.longest_stop_ns)
         yield from watch.rest()
         final = watch.final()

@@ -32,6 +32,7 @@ class Counting:
     def __init__(self, options: TraceOptions, image: Image | None, build: probe.Build) -> None:
         """Load what ``prepare`` began to build. Raises UnsupportedError and PrivilegeError."""
         self._collected = 0
+        self._stopped_ns: int | None = None
         self._links = Links()
         self._programs = probe.Programs(build)
         self._counters = Counters(
@@ -126,10 +127,12 @@ class Counting:
     def stop(self) -> None:
         """Detach all probes; the counters stay readable."""
         self._links.close()
+        self._stopped_ns = time.monotonic_ns()
 
     def drain(self) -> Tally:
-        """Read all counters."""
-        return self._counters.drain()
+        """Read all counters, up to this moment or that in which the probes were detached."""
+        tally = self._counters.drain()
+        return tally if self._stopped_ns is None else tally._replace(at_ns=self._stopped_ns)
 
     def collect(self) -> None:
         """Take processes that have ended out of the kernel's tables, so that these never fill.

@@ -112,10 +112,8 @@ class Watch:
         """Read everything, up to the end of the last process."""
         tally = self._drain()
         processes = tally.processes if self._target.whole else tally.processes[:1]
-        if self._target.status is not None and all(process.end_ns for process in processes):
-            ends = [process.end_ns for process in processes]
-            tally = tally._replace(at_ns=max(ends, default=tally.at_ns))
-        return tally
+        ends = [process.end_ns for process in processes]
+        return tally._replace(at_ns=max(ends)) if ends and all(ends) else tally
 
     def _drain(self) -> Tally:
         tally = again.without(self._counting.drain(), self._target.redone)

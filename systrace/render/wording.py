@@ -86,7 +86,7 @@ def subject(report: Report) -> str:
 def _outcome(report: Report) -> str:
     """Nobody but their parents knows how processes ended that were attached to."""
     unknown = report.exit.code is None and report.exit.signal is None
-    if unknown and report.processes and all(one.ended_ns for one in report.processes):
+    if unknown and report.processes and all(one.ended_ns is not None for one in report.processes):
         return "ended"
     return ended(report.exit)
 

@@ -24,7 +24,7 @@ class Attached:
 
     status: int | None = None  # how they ended is their parents' business
     missed = "they were started after systrace attached"
-    whole = False
+    whole = True  # it ends with the last of them
     images = 1  # what runs already; each later program is one too many
 
     def __init__(self, found: Sequence[Found], duration_s: float | None) -> None:

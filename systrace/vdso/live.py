@@ -213,6 +213,9 @@ class LiveVdso(VdsoCount):
             self._left += guard.let_go()
             if guard.longest_stop_ns is not None:
                 self._longest_ns.append(guard.longest_stop_ns)
+
+    def see_to_last(self, seeds: Seeds) -> None:
+        """Hold no thread any more that moves its vDSO, and let go of those that are held still."""
         holds, self._holds = self._holds, None
         if holds is not None:
             Restorer(self._plan).see_to_last(holds, seeds)

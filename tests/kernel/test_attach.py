@@ -202,7 +202,7 @@ def test_when_the_target_ends_it_ends_with_0(trace: Tracer, target: Live) -> Non
         traced = systrace.end(trace)
     assert traced.process.returncode == 0
     (process,) = traced.report["processes"]
-    assert process["ended_ns"] is not None
+    assert process["ended_ns"] == traced.report["elapsed_ns"]
 
 
 def test_a_name_means_every_process_that_has_it(trace: Tracer, build: Build) -> None:

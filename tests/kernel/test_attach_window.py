@@ -1,14 +1,16 @@
 """attach: the calls of a process are counted from one moment to one other, of whatever kind."""
 
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import datetime
 
 import pytest
 
-from .attaching import MODES, attached
+from .attaching import MODES, attach_argv, attached
 from .live import started
-from .tracing import Tracer
+from .tracing import HANGS_S, Tracer
 
 Build = Callable[..., str]
 
@@ -40,3 +42,18 @@ def test_both_kinds_of_calls_are_counted_in_one_window(
         assert abs(counts["clock_gettime"] - 10 * rounds) <= 10
         assert abs(counts["rt_sigsuspend"] - rounds) <= 1
         assert abs(counts["rt_sigreturn"] - rounds) <= 1
+
+
+def test_what_is_said_to_have_elapsed_is_what_was_counted(trace: Tracer, build: Build) -> None:
+    """A thread in vfork cannot be held, which is tried for more than a second."""
+    with started(build("in_vfork")) as live:
+        assert live.line() == "ready"
+        argv = attach_argv(trace, str(live.process.pid), options=("-d", "500ms"))
+        began_s = time.time()
+        traced = trace.read(subprocess.run(argv, check=False, capture_output=True, timeout=HANGS_S))
+        took_s = time.time() - began_s
+        live.end_input()
+    began = datetime.fromisoformat(traced.report["started"].replace("Z", "+00:00")).timestamp()
+    elapsed_s = traced.report["elapsed_ns"] / 1e9
+    assert 0.5 <= elapsed_s < took_s - 1
+    assert began > began_s + 1

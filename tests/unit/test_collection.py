@@ -10,6 +10,7 @@ from systrace import watch
 from systrace.counting import Counting
 from systrace.definitions import MOST_PROCESSES
 from systrace.options import Snapshots
+from systrace.tally import Tally
 from systrace.watch import Watch
 
 
@@ -34,6 +35,19 @@ def test_it_is_read_when_many_have_ended_since_the_last_time(
     before = [0, *collected]
     assert len(collected) > MOST_PROCESSES // 2_000
     assert all(1_000 < now - then < 2_000 for then, now in zip(before, collected, strict=False))
+
+
+def test_what_is_read_after_the_probes_were_detached_is_of_that_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made, _ = counting(monkeypatch, [0])
+    made._counters.drain = lambda: Tally(time.monotonic_ns(), {}, {}, {}, 0)  # type: ignore[method-assign]
+    monkeypatch.setattr(made, "_links", SimpleNamespace(close=lambda: None), raising=False)
+    monkeypatch.setattr(made, "_stopped_ns", None, raising=False)
+    assert made.drain().at_ns < made.drain().at_ns
+    made.stop()
+    stopped_ns = time.monotonic_ns()
+    assert made.drain().at_ns == made.drain().at_ns < stopped_ns
 
 
 def test_a_run_that_nobody_asks_for_a_report_collects_all_the_same(

@@ -194,7 +194,8 @@ def test_no_vdso_call_is_no_0_where_some_were_not_counted(goapp: Report) -> None
 
 
 def test_processes_that_were_attached_to_and_have_ended_are_not_running(goapp: Report) -> None:
-    one, other = (Process(pid, 1, "sleep", ended_ns=5) for pid in (3, 4))
+    # the first one before all were attached to
+    one, other = (Process(pid, 1, "sleep", ended_ns=end) for pid, end in ((3, 0), (4, 5)))
     ended = replace(goapp, command=(), processes=(one, other), exit=Exit())
     assert table(ended).startswith("sleep (3), sleep (4):\nended, ")
     assert table(replace(ended, processes=(one, replace(other, ended_ns=None)))).startswith(
