@@ -9,6 +9,7 @@ from systrace.layout import CLOCKS, HIST_BUCKETS, Space, Total, bucket_bounds
 from systrace.options import Selection
 from systrace.per_process import RETURNS_NOTHING, SPACES, processes
 from systrace.report import (
+    Attached,
     Bucket,
     Call,
     Exit,
@@ -58,6 +59,7 @@ class Facts:
     vdso_ns: Callable[[str, int], float | None] | None = None
     longest_stop_ns: int | None = None
     incomplete: frozenset[str] = frozenset()
+    attached: tuple[Attached, ...] = ()
 
 
 def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
@@ -87,6 +89,7 @@ def report(tally: Tally, facts: Facts, since_ns: int | None = None) -> Report:
         since_ns=None if since_ns is None else max(0, since_ns - facts.started_ns),
         selection=facts.selection,
         without_children=facts.without_children,
+        attached=facts.attached,
         incomplete=tuple(sorted(facts.incomplete | _incomplete(tally))),
     )
 

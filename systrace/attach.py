@@ -6,12 +6,11 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from systrace import descriptors, machine, probe
+from systrace import descriptors, machine, probe, report
 from systrace.assemble import Facts
 from systrace.counting import Counting
 from systrace.definitions import prepare, tracepoints
 from systrace.options import AttachOptions
-from systrace.report import Probes
 from systrace.target.attached import AWAITED, Attached
 from systrace.target.find import Found, find
 from systrace.target.launch import signals_blocked
@@ -71,10 +70,11 @@ def _traced(
         announce(f"attached to {_names(found)}; {_end(options)}")
         facts = Facts(
             command=(),
+            attached=tuple(report.Attached(process.pid, process.comm) for process in found),
             started=started,
             started_ns=started_ns,
             machine=machine.describe(),
-            probes=Probes(tracepoints(), vdso.mode),
+            probes=report.Probes(tracepoints(), vdso.mode),
             selection=options.trace.selection,
             without_children=not options.trace.follow,
             with_times=not options.trace.counts_only,

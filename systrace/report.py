@@ -129,6 +129,14 @@ class Process:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """A process that systrace attached to, with the name that it had then."""
+
+    pid: int
+    comm: str
+
+
+@dataclass(frozen=True, slots=True)
 class Machine:
     """Where it ran. ``clocksource`` as in sysfs; ``cpus`` is the number on-line."""
 
@@ -185,6 +193,7 @@ class Report:
     ``since_ns`` is where an interval report (``-i``) begins, from the start of the run on; None
     for a report of everything from the start on. ``overhead`` is what tracing cost, if known.
     ``without_children`` says that what the target forked was left out on purpose (--no-follow).
+    ``attached`` is what systrace attached to, where it did that and there is no ``command``.
     """
 
     command: tuple[str, ...]
@@ -206,6 +215,7 @@ class Report:
     incomplete: tuple[str, ...] = ()
     overhead: Overhead | None = None
     without_children: bool = False
+    attached: tuple[Attached, ...] = ()
 
     def ring_calls(self, ring: Ring) -> int:
         """Calls that were served in this ring."""

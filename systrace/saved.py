@@ -14,6 +14,7 @@ from systrace.options import Selection
 from systrace.report import (
     RING,
     SCHEMA,
+    Attached,
     Bucket,
     Call,
     Exit,
@@ -94,6 +95,7 @@ def from_document(document: Any) -> Report:
         incomplete=_incomplete(whole),
         overhead=_overhead(whole.child("overhead")) if whole.has("overhead") else None,
         without_children=whole.flag("without_children"),
+        attached=tuple(_attached(whole)),
     )
 
 
@@ -173,6 +175,11 @@ def _incomplete(whole: Fields) -> tuple[str, ...]:
         return whole.texts("incomplete")
     # Of 0.1.0: only its warnings tell, in words.
     return ("unknown",) if whole.texts("warnings") else ()
+
+
+def _attached(whole: Fields) -> Iterator[Attached]:
+    for row in whole.children("attached") if whole.has("attached") else ():
+        yield Attached(pid=row.number("pid"), comm=row.text("comm"))
 
 
 def _overhead(row: Fields) -> Overhead:

@@ -90,6 +90,8 @@ def to_document(report: Report) -> dict[str, Any]:
     # Beside every warning: without this, a reader would have to know what its words mean.
     if report.warnings or report.incomplete:
         document["incomplete"] = list(report.incomplete)
+    if report.attached:
+        document["attached"] = [{"pid": one.pid, "comm": one.comm} for one in report.attached]
     if report.selected:
         document["selected"] = True
     if report.without_children:

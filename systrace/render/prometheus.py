@@ -11,7 +11,7 @@ event (errors, filtered calls, restarts) did not happen.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import PurePath
 
@@ -23,7 +23,7 @@ from systrace import __version__
 from systrace.options import TableOptions
 from systrace.render.rows import is_uncounted
 from systrace.render.text import printable
-from systrace.report import RING, Call, Overhead, Process, Report, Ring, Times
+from systrace.report import RING, Attached, Call, Overhead, Process, Report, Ring, Times
 
 Labels = Mapping[str, str]
 
@@ -70,8 +70,10 @@ def label(text: str) -> str:
 
 def command(report: Report) -> str:
     """Name what ran, without its arguments: they would make new series with every run."""
-    comm = report.processes[0].comm if report.processes else ""
-    return PurePath(report.command[0]).name if report.command else comm
+    if report.command:
+        return PurePath(report.command[0]).name
+    processes: Sequence[Attached | Process] = report.attached or report.processes
+    return processes[0].comm if processes else ""
 
 
 class _Collected(Collector):

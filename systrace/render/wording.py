@@ -5,11 +5,11 @@ Everything that came from outside is made printable here.
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from systrace.render import units
 from systrace.render.text import clip, columns, printable, wrap
-from systrace.report import READABLE_CLOCKSOURCES, Call, Exit, Process, Report
+from systrace.report import READABLE_CLOCKSOURCES, Attached, Call, Exit, Process, Report
 from systrace.syscalls import signal_name
 
 # These leave no reader in doubt: they never return.
@@ -78,8 +78,9 @@ def subject(report: Report) -> str:
     """Name what ran: the command, or the processes that were attached to."""
     if report.command:
         return printable(shlex.join(report.command))
-    named = [f"{process.comm} ({process.pid})" for process in report.processes[:_NAMED]]
-    more = len(report.processes) - len(named)
+    processes: Sequence[Attached | Process] = report.attached or report.processes
+    named = [f"{process.comm} ({process.pid})" for process in processes[:_NAMED]]
+    more = len(processes) - len(named)
     return printable(", ".join(named)) + (f" and {more} more" if more else "") or "attached"
 
 

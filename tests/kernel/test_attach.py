@@ -88,6 +88,8 @@ def test_children_forked_after_are_counted_and_restored(trace: Tracer) -> None:
     traced = while_it_forks(trace)
     assert traced.row("clock_gettime", "vdso")["by_clock"]["CLOCK_REALTIME"] == 3 * 1_009 + 503
     assert traced.totals["processes"] == 4
+    (attached_to,) = traced.report["attached"]
+    assert attached_to == {"pid": traced.report["processes"][0]["pid"], "comm": "python3"}
     assert traced.warnings == []
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from systrace.options import Selection
 from systrace.report import (
     RING,
+    Attached,
     Bucket,
     Call,
     Exit,
@@ -254,6 +255,7 @@ REPORTS = st.builds(
     warnings=st.lists(TEXT, max_size=3).map(tuple),
     selected=st.booleans(),
     without_children=st.booleans(),
+    attached=st.lists(st.builds(Attached, pid=_COUNTS, comm=TEXT), max_size=6).map(tuple),
     longest_stop_ns=st.none() | _NS,
     since_ns=st.none() | _NS,
     selection=st.none() | st.builds(Selection, st.frozensets(_NAMES, max_size=3), st.booleans()),

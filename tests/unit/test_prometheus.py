@@ -13,7 +13,7 @@ from prometheus_client.samples import Sample
 
 from systrace.options import TableOptions
 from systrace.render.prometheus import label, render
-from systrace.report import Call, Exit, Overhead, Probes, Process, Report
+from systrace.report import Attached, Call, Exit, Overhead, Probes, Process, Report
 
 from .conftest import HOSTILE, TEXT
 
@@ -153,6 +153,7 @@ def test_command_is_a_name_without_directory_or_arguments(goapp: Report) -> None
     # Where it was attached to, the process's.
     assert command(replace(goapp, command=())) == {"goapp"}
     assert command(replace(goapp, command=(), processes=())) == {""}
+    assert command(replace(goapp, command=(), attached=(Attached(7, "bash"),))) == {"bash"}
 
 
 def test_warnings_are_comments_of_one_line(goapp: Report) -> None:

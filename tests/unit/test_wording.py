@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from systrace.report import Call, Exit, Machine, Probes, Process, Report, Times
+from systrace.report import Attached, Call, Exit, Machine, Probes, Process, Report, Times
 
 from .tables import read, stayed, table, with_calls
 
@@ -84,6 +84,8 @@ def test_without_a_command_the_headline_names_processes(goapp: Report) -> None:
         "nginx (1), nginx (2), nginx (3), nginx (4) and 2 more:\nstill running, "
     )
     assert table(replace(named, processes=())).startswith("attached: still running, ")
+    attached = replace(many, attached=(Attached(7, "ba\x1bsh"),))
+    assert table(attached).startswith(r"ba\x1bsh (7):")
 
 
 def fallback(count: int, name: str = "clock_gettime", **clocks: int) -> Call:
