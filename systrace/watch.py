@@ -111,6 +111,8 @@ class Watch:
     def _ended(self) -> Tally:
         """Read everything, up to the end of the last process."""
         tally = self._drain()
+        self._vdso.left_out(tally.totals[Total.SHARERS])
+        self._vdso.untold(tally.processes)
         processes = tally.processes if self._target.whole else tally.processes[:1]
         ends = [process.end_ns for process in processes]
         return tally._replace(at_ns=max(ends)) if ends and all(ends) else tally
@@ -122,8 +124,6 @@ class Watch:
 
     def _report(self, tally: Tally, since_ns: int | None = None) -> Report:
         self._vdso.descended(tally.processes)
-        if self._target.over:
-            self._vdso.left_out(tally.totals[Total.SHARERS])
         warnings, incomplete = self._vdso.warnings(), self._vdso.incomplete()
         status = self._target.status
         if self._target.over:

@@ -46,11 +46,8 @@ class Images(Moved, Protocol):
     def regain(self, child: int) -> None:
         """Note that a process that was left out has memory of its own, or has ended."""
 
-    def arrive(self, child: int) -> int:
+    def arrive(self, child: int, *, may_call: bool) -> int:
         """Note that a new process, which has not run yet, is held; returns a signal to hand it."""
-
-    def keep_together(self, reason: str) -> None:
-        """Note that ``arrive`` cannot make calls in a process."""
 
     def forget(self, pid: int) -> None:
         """Note that a process has ended, or is followed no longer."""
@@ -69,13 +66,12 @@ def prepare(images: Images, pid: int, options: int) -> int:
 def arrive(images: Images, pid: int, options: int) -> int:
     """As Images.arrive, of a process that is traced with ``options``."""
     if not images.parts:
-        return images.arrive(pid)
+        return images.arrive(pid, may_call=False)
     try:
         with _made_to_call(pid, options):
-            return images.arrive(pid)
+            return images.arrive(pid, may_call=True)
     except PermissionError:
-        images.keep_together(_FILTERED)
-        return 0
+        return images.arrive(pid, may_call=False)
 
 
 def moved(images: Moved, pid: int, tid: int, options: int) -> int:

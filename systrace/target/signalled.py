@@ -39,6 +39,9 @@ class HeldImages(Images, Protocol):
     def miss(self, pid: int, reason: str) -> None:
         """Note that a new image runs unprepared."""
 
+    def stray(self, child: int, reason: str) -> None:
+        """Note that a new process runs without having been held."""
+
     @property
     def wants_births(self) -> bool:
         """Whether forked processes have to be held, too."""
@@ -233,7 +236,7 @@ class Signalled(Alone):
         if why == HoldReason.EXEC:
             self._images.miss(tid, reason)
         else:
-            self._images.keep_together(reason)
+            self._images.stray(tid, reason)
 
     def release(self) -> None:
         """See to what is held still, once the probes are gone."""

@@ -26,8 +26,11 @@ from systrace.vdso.patch import (
     vdso_address,
 )
 from systrace.vdso.sweep import Living, in_use
+from systrace.vdso.told import How, Told
 from systrace.vdso.uprobe import UprobeCounters, code_file
 
+_UNTOLD: Final = "CLONE_UNTRACED hides a new process from its tracer"
+_FILTERED: Final = "a seccomp filter may forbid it, and cannot be suspended"
 _OVERWRITTEN: Final = "it wrote into its counters"
 _MOVED: Final = "it moved its vDSO, and {} (calls before that are counted)"
 
@@ -56,6 +59,7 @@ class VdsoCount:
         self._asked = asked
         self._follow = follow
         self._per_process = per_process
+        self._announced = announced
         self.mode: str = "patch" if asked == "auto" else asked
         self.secret = int.from_bytes(os.urandom(8), "little")
         self.lent_fd = code_file() if self.mode == "uprobe" else None
@@ -66,6 +70,7 @@ class VdsoCount:
         self._no_breakpoints: str | None = None
         self._first: int | None = None
         self._notes = Notes()
+        self._told = Told()
         self._lent = Lent()
         self._out_of_reach: set[int] = set()
         self._calibration: Calibration | None = None
@@ -130,6 +135,7 @@ class VdsoCount:
             return 0
         probed = self._uprobes is not None and first
         self._images.add(pid, pages, probed=probed)
+        self._told.tell(pid, How.PAGES)
         if self._uprobes is not None and probed:
             self._uprobes.attach()
         return injector.pending_signal
@@ -147,6 +153,7 @@ class VdsoCount:
     def _instead(self, pid: int, reason: str, *, first: bool) -> None:
         """Set breakpoints in a process that cannot be patched, where that was not asked for."""
         if self._asked != "auto" or not self._with_breakpoints():
+            self._told.tell(pid, How.NOT)
             self._unpatchable(reason, first=first)
         elif self._hold(pid, first=first, otherwise=reason):
             self._notes.by_breakpoints[reason] += 1
@@ -165,6 +172,7 @@ class VdsoCount:
 
     def _hold(self, pid: int, *, first: bool, otherwise: str = "") -> bool:
         """Set breakpoints in a held process; ``otherwise`` is why it is not patched."""
+        self._told.tell(pid, How.NOT)
         if self._breakpoints is None or self._image is None:
             return False
         try:
@@ -173,6 +181,7 @@ class VdsoCount:
         except (UnpatchableError, BreakpointError) as error:
             self._unpatchable(otherwise or str(error), first=first)
             return False
+        self._told.tell(pid, How.BREAKPOINTS)
         return True
 
     def miss(self, pid: int, reason: str) -> None:
@@ -182,6 +191,8 @@ class VdsoCount:
 
     def inherit(self, parent: int, child: int) -> None:
         """A forked child counts into its parent's pages."""
+        if self._told.how(child) in (How.UNKNOWN, How.NOT):  # it may have another image by now
+            self._told.tell(child, self._told.how(parent))
         self._images.share(parent, child)
 
     @property
@@ -214,12 +225,14 @@ class VdsoCount:
         """Whether ``arrive`` has to do with forked processes."""
         return self.parts or self._breakpoints is not None
 
-    def arrive(self, child: int) -> int:
+    def arrive(self, child: int, *, may_call: bool) -> int:
         """A forked child, held, has its parent's image; returns a signal to hand it.
 
         It needs breakpoints of its own, or counters of its own where counts are kept by process.
+        With ``may_call`` it can be made to make calls.
         """
-        pending = self._part(child) if self.parts else 0
+        self._told.meet(child)
+        pending = self._part(child, may_call=may_call) if self.parts else 0
         if self._breakpoints is None or self._image is None:
             return pending
         try:
@@ -230,27 +243,41 @@ class VdsoCount:
             self._notes.uncounted[str(error)] += 1
         return pending
 
-    def _part(self, child: int) -> int:
+    def _part(self, child: int, *, may_call: bool) -> int:
         """Give a child its own counters, unless it shares its parent's memory as well."""
         shared = self._images.found_in(child)
         vdso = vdso_address(child)
         if self._plan is None or shared is None or vdso is None or shared.same_memory(child):
+            return 0
+        if not may_call:
+            self._notes.with_parent[_FILTERED] += 1
             return 0
         address = vdso + self._plan.image.syscall_offset
         try:
             with Injector(child, address, self.secret) as injector:
                 self._images.part(child, part(self._plan, injector, shared.pages), shared)
         except UnpatchableError as error:
-            self.keep_together(str(error))
+            self._notes.with_parent[str(error)] += 1
             return 0
         return injector.pending_signal
 
-    def keep_together(self, reason: str) -> None:
-        """Note that a forked child's calls are counted with its parent's."""
-        self._notes.with_parent[reason] += 1
+    def stray(self, child: int, reason: str) -> None:
+        """A forked child, with its parent's image, runs without having been held."""
+        if self._images.found_in(child) is None:
+            self._notes.uncounted[reason] += self._breakpoints is not None
+        else:
+            self._notes.with_parent[reason] += self._per_process
+
+    def untold(self, processes: Sequence[ProcessTally]) -> None:
+        """Note, when all is over, which of these were born without being announced."""
+        if self._announced:
+            found = self._told.untold(processes)
+            self._notes.uncounted[_UNTOLD] = found[How.BREAKPOINTS]
+            self._notes.with_parent[_UNTOLD] = found[How.PAGES] if self._per_process else 0
 
     def forget(self, pid: int) -> None:
         """A process has ended, or has another image now."""
+        self._told.meet(pid)
         self._images.drop(pid)
         if self._breakpoints is not None:
             self._breakpoints.drop(pid)

@@ -17,14 +17,14 @@ class Notes:
     @property
     def doubtful(self) -> bool:
         """Whether calls were not counted, or calls that should not have been."""
-        return bool(self.uncounted or self.too_many or self.sharers)
+        return bool(self.uncounted.total() or self.too_many or self.sharers)
 
     def warnings(self) -> list[str]:
         """Return a sentence for each."""
         return [
             *(
                 f"vDSO calls of {programs(count)} were not counted: {reason}"
-                for reason, count in self.uncounted.items()
+                for reason, count in (+self.uncounted).items()
             ),
             *(
                 f"vDSO calls of {programs(count)} were counted by breakpoints: {reason}"
@@ -32,7 +32,7 @@ class Notes:
             ),
             *(
                 f"vDSO calls of {_forked(count)} are shown with the parent's: {reason}"
-                for reason, count in self.with_parent.items()
+                for reason, count in (+self.with_parent).items()
             ),
             *self._beside(),
         ]
