@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING
 from systrace.options import TableOptions
 from systrace.render import units, wording
 from systrace.render.processes import calls
-from systrace.render.rows import RING_TITLES, cells, notes, ordered, ring_total
+from systrace.render.rows import (
+    RING_TITLES,
+    cells,
+    notes,
+    of_process,
+    ordered,
+    ring_count,
+    ring_total,
+)
 from systrace.render.text import clip, printable
 from systrace.render.verdict_wording import summary
 from systrace.report import Process, Report
@@ -150,7 +158,7 @@ def _blocks(report: Report, options: TableOptions, verdict: "Verdict | None") ->
     yield block if len(rows) <= UNFOLDED else folded(title, block)
     yield from map(prose, notes(report, options, NOTE_WIDTH, warnings=False))
     if any(process.calls for process in report.processes):
-        yield _processes(report.processes)
+        yield _processes(report)
 
 
 def _totals(report: Report) -> Iterator[list[str]]:
@@ -174,19 +182,17 @@ def _rows(report: Report, options: TableOptions) -> Iterator[list[str]]:
             yield [f"&nbsp;&nbsp;{name}", units.count(count), *("" for _ in keys[1:])]
 
 
-def _processes(processes: Sequence[Process]) -> str:
-    ranked = sorted(processes, key=calls, reverse=True)
+def _processes(report: Report) -> str:
+    ranked = sorted(report.processes, key=calls, reverse=True)
     shown, hidden = ranked[:_MOST_PROCESSES], ranked[_MOST_PROCESSES:]
-    block = table(_PROCESS_COLUMNS, map(_process, shown))
+    block = table(_PROCESS_COLUMNS, (_process(process, report) for process in shown))
     if hidden:
         left_out = wording.processes_left_out(len(hidden), sum(map(calls, hidden)))
         block += f"\n\n{prose(left_out)}"
-    return folded(f"Processes: {units.count(len(processes))}", block)
+    return folded(f"Processes: {units.count(len(report.processes))}", block)
 
 
-def _process(process: Process) -> list[str]:
-    ring3 = sum(call.count for call in process.calls if call.ring == "3")
-    ring0 = sum(call.count for call in process.calls if call.ring == "3->0")
-    errors = sum(call.error_count for call in process.calls)
-    numbers = [units.count(number) for number in (ring3, ring0, errors)]
+def _process(process: Process, report: Report) -> list[str]:
+    own = of_process(report, process)
+    numbers = [*(ring_count(own, ring) for _, ring in RING_TITLES), units.count(own.errors)]
     return [str(process.pid), code(process.comm), wording.ended(process.exit), *numbers]

@@ -1,13 +1,12 @@
 """What each process did (``-P``): a heading and its rows, those with the most calls first."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from systrace.options import TableOptions
 from systrace.render import wording
 from systrace.render.columns import Line
 from systrace.render.grid import BOLD, Paint
-from systrace.render.rows import cells, laid_out, ordered
+from systrace.render.rows import cells, laid_out, of_process, ordered, ring_count
 from systrace.render.text import wrap
 from systrace.report import Process, Report
 
@@ -26,7 +25,7 @@ def tables(report: Report, options: TableOptions, width: int, paint: Paint) -> I
     lines: list[Line] = [{key: key for key in keys}]
     for process in shown:
         lines.append(None)  # its heading takes the place of this rule
-        own = replace(report, calls=process.calls)
+        own = of_process(report, process)
         for call in ordered(process.calls, options)[: options.top]:
             row = cells(call, own)
             lines.append({key: row[key] for key in keys})
@@ -34,7 +33,9 @@ def tables(report: Report, options: TableOptions, width: int, paint: Paint) -> I
     for line, text in zip(lines, laid_out(lines, width, paint), strict=True):
         if line is None:
             yield ""
-            yield from (paint(part, BOLD) for part in wrap(wording.process(next(headings)), width))
+            process = next(headings)
+            stayed = ring_count(of_process(report, process), "3")
+            yield from (paint(part, BOLD) for part in wrap(wording.process(process, stayed), width))
         else:
             yield text
     yield ""

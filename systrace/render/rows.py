@@ -1,12 +1,13 @@
 """Rows for people to read: their order, their cells as text, and what is said of them."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from systrace.options import TableOptions
 from systrace.render import units, wording
 from systrace.render.columns import Concession, Line, fit, short_via, without, without_commas
 from systrace.render.grid import GREEN, YELLOW, Paint, ascii_only, lay_out
-from systrace.report import UNCOUNTED, Call, Report, Ring, Times
+from systrace.report import UNCOUNTED, Call, Process, Report, Ring, Times
 
 RING_TITLES: Sequence[tuple[str, Ring]] = (("stayed in ring 3", "3"), ("entered ring 0", "3->0"))
 
@@ -95,10 +96,20 @@ def ring_total(report: Report, ring: Ring) -> dict[str, str]:
     known = measured and (ring != "3" or len(measured) == len(calls))
     total = units.duration(sum(times.total_ns for times in measured)) if known else "-"
     return {
-        "calls": "-" if is_uncounted(report, ring) else units.count(report.ring_calls(ring)),
+        "calls": ring_count(report, ring),
         "errs": "" if ring == "3" else units.count(report.errors),
         "total": f"~{total}" if known and any(times.estimated for times in measured) else total,
     }
+
+
+def ring_count(report: Report, ring: Ring) -> str:
+    """Return how many calls a ring had, as text; ``-`` where nobody counted them."""
+    return "-" if is_uncounted(report, ring) else units.count(report.ring_calls(ring))
+
+
+def of_process(report: Report, one: Process) -> Report:
+    """Return a report in which the calls are those of one process."""
+    return replace(report, calls=one.calls)
 
 
 def is_uncounted(report: Report, ring: Ring) -> bool:

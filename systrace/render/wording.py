@@ -137,8 +137,8 @@ def left_out(rows: int, calls: int) -> str:
     )
 
 
-def process(one: Process) -> str:
-    """Say which process it is, how it ended and how many calls it made."""
+def process(one: Process, stayed: str) -> str:
+    """Say which process it is, how it ended and how many calls it made, ``stayed`` in ring 3."""
     name = f"{one.pid} {printable(one.comm)}"
     if one.pid_in_namespace not in (0, one.pid):
         name += f" ({one.pid_in_namespace} in its pid namespace)"
@@ -147,12 +147,8 @@ def process(one: Process) -> str:
     facts = [ended(one.exit)]
     if one.ended_ns is not None:
         facts.append(units.duration(one.ended_ns - one.started_ns))
-    stayed = sum(call.count for call in one.calls if call.ring == "3")
-    entered = sum(call.count for call in one.calls) - stayed
-    return (
-        f"{name}: {', '.join(facts)}; {units.count(stayed)} in ring 3, "
-        f"{units.count(entered)} in ring 0"
-    )
+    entered = sum(call.count for call in one.calls if call.ring == "3->0")
+    return f"{name}: {', '.join(facts)}; {stayed} in ring 3, {units.count(entered)} in ring 0"
 
 
 def processes_left_out(processes: int, calls: int) -> str:

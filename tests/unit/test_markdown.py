@@ -168,6 +168,13 @@ def test_processes_with_calls_are_listed_those_with_most_first(goapp: Report) ->
         ["6", "a|6", "exit 0", "2", "9", "1"],
         ["5", "a|5", "exit 0", "2", "7", "1"],
     ]
+    uncounted = replace(goapp, calls=(), incomplete=("vdso",))
+    without = Process(7, 1, "a", calls=(Call("read", "syscall", "x86_64", 9),), exit=Exit(code=0))
+    parsed = parse(render(replace(uncounted, processes=(without, process(5, 7))), TABLE))
+    assert parsed.tables[2][1:] == [
+        ["7", "a", "exit 0", "-", "9", "0"],
+        ["5", "a|5", "exit 0", "2", "7", "1"],
+    ]
     many = render(replace(goapp, processes=tuple(process(n, n) for n in range(60))), TABLE)
     assert len(parse(many).tables[2]) == 51
     # Those with 0 to 9 reads, and two calls of getpid each.

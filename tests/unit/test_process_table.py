@@ -1,12 +1,13 @@
 """-P in the table: each process under a heading of its own, those with the most calls first."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from systrace.options import TableOptions
 from systrace.render.table import render
-from systrace.report import Call, Exit, Process, Report, Times
+from systrace.report import Call, Exit, Probes, Process, Report, Times
 
 
 def process(pid: int, calls: int, **more: object) -> Process:
@@ -68,6 +69,25 @@ def test_the_heading_says_what_became_of_it(
     goapp: Report, changes: dict[str, object], said: str
 ) -> None:
     assert lines(goapp, process(7, 11, **changes))[2].startswith(said)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"probes": Probes("tp_btf", "off")},
+        {"probes": Probes("tp_btf", "uncounted")},
+        {"incomplete": ("vdso",)},
+    ],
+)
+def test_no_vdso_call_of_a_process_is_no_0_where_nobody_counted_them(
+    goapp: Report, changes: dict[str, Any]
+) -> None:
+    report = replace(goapp, **changes)
+    some = process(7, 9)
+    none = replace(some, calls=some.calls[1:])
+    assert "; - in ring 3, 1 in ring 0" in lines(report, none)[2]
+    assert "; 8 in ring 3, 1 in ring 0" in lines(report, some)[2]
+    assert "; 0 in ring 3, 1 in ring 0" in lines(goapp, none)[2]
 
 
 def test_where_counts_were_not_kept_by_process_there_is_no_such_table(goapp: Report) -> None:
