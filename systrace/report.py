@@ -274,7 +274,7 @@ class Report:
             )
         if not {"vdso", f"vdso {what}"}.isdisjoint(self.incomplete):
             why = "; ".join(self._explaining(what))
-            raise ValueError(f"calls of {what} were not all counted: {why}")
+            raise ValueError(f"calls of {what} were not counted exactly: {why}")
 
     def _explaining(self, what: str) -> Sequence[str]:
         """Pick the warnings that name it; or else those of some calls that were not counted."""

@@ -159,7 +159,11 @@ class Watch:
         )
         if (self._vdso.uncounted or missed > 0) and tally.entries and fallbacks:
             # whose fallbacks they were is not known: all are taken off the entries
-            warnings.append(f"vdso rows may be too low by up to {fallbacks:,}, for the same reason")
+            calls = "1 counted call" if fallbacks == 1 else f"{fallbacks:,} counted calls"
+            warnings.append(
+                f"besides, up to {calls} may be missing from the vdso rows: "
+                "fallbacks of programs that were not counted are taken off them"
+            )
         doubtful = {"vdso"} if disagreement or (missed > 0 and self._target.images) else set[str]()
         return warnings, doubtful
 

@@ -32,13 +32,15 @@ class Knowledge:
     ``part`` is why it is not of the whole run, ``blind`` why any count may be too low; each is
     empty where that is not so. ``uncounted`` has the vDSO functions whose calls in ring 3 nobody
     counted, each with the reason. ``selected`` without a ``selection`` is of an old report, which
-    does not say what was left out.
+    does not say what was left out. ``foreign``: calls of children that were left out may be among
+    those of the vDSO.
     """
 
     part: str = ""
     blind: str = ""
     lost: int = 0
     errors_lost: bool = False
+    foreign: bool = False
     timed: bool = True
     selected: bool = False
     selection: Selection | None = None
@@ -56,7 +58,8 @@ class Knowledge:
         if quantity.field in _NOT_COUNTED and quantity.call is None:
             return None
         if reason := self._reason(quantity, has_row=has_row):
-            return Doubt(reason)
+            of_vdso = quantity.field in _WITH_VDSO
+            return Doubt(reason, excess=inf if self.foreign and of_vdso else 0)
         if not self.lost:
             return None
         lost = f"{self.lost:,} calls were lost" if self.lost > 1 else "1 call was lost"
@@ -107,6 +110,7 @@ def of_report(report: Report) -> Knowledge:
         blind=_blind(report),
         lost=report.lost,
         errors_lost="errors" in report.incomplete,
+        foreign=report.without_children and "vdso" in report.incomplete,
         selected=report.selected,
         selection=report.selection,
         uncounted=_uncounted(report),
@@ -138,7 +142,10 @@ def _uncounted(report: Report) -> Mapping[str, str]:
     if report.probes.vdso in UNCOUNTED:
         return dict.fromkeys(VDSO_FUNCTIONS, _why_uncounted(report.probes.vdso))
     if "vdso" in report.incomplete:
-        return dict.fromkeys(VDSO_FUNCTIONS, "vDSO calls of some program were not counted")
+        why = "vDSO calls of some program were not counted"
+        if report.without_children:
+            why += ", or those of children were"
+        return dict.fromkeys(VDSO_FUNCTIONS, why)
     named = (entry.partition(" ") for entry in report.incomplete)
     return {
         name: f"vDSO calls of {name} were not counted" for kind, _, name in named if kind == "vdso"

@@ -116,10 +116,12 @@ def verdict(report: Report) -> str:
         return "No call was counted."
     if not stayed and "vdso" in report.incomplete:
         return f"{_calls(entered)} entered ring 0; not all vDSO calls were counted."
-    calls = _calls(stayed)
+    calls = f"{_calls(stayed)} stayed in ring 3"
     if not stayed and any(what.startswith("vdso ") for what in report.incomplete):
-        calls = "No counted call"
-    return f"{calls} stayed in ring 3; {_none_or(entered)} entered ring 0."
+        calls = "No counted call stayed in ring 3"
+    if stayed and "vdso" in report.incomplete:
+        calls += " (not exact: see the warnings)"
+    return f"{calls}; {_none_or(entered)} entered ring 0."
 
 
 def lost(report: Report) -> str:

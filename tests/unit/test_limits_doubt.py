@@ -150,6 +150,18 @@ def test_a_fallback_that_was_lost_is_an_entry_counted_as_served(report: Report) 
     ]
 
 
+def test_without_following_vdso_calls_may_be_fewer_too(report: Report) -> None:
+    calls = (*report.calls, Call("clock_gettime", "vdso", "x86_64", 100))
+    known = replace(report, calls=calls, without_children=True)
+    assert said(known, "ring3_calls < 1", "ring0_calls > 13") == []
+    doubtful = replace(known, incomplete=("vdso",))
+    why = "vDSO calls of some program were not counted, or those of children were"
+    assert said(doubtful, "ring3_calls < 1", "ring3_calls > 99", "ring0_calls > 13") == [
+        f"ring3_calls is not known: {why}",
+        f"ring3_calls is not known: {why}",
+    ]
+
+
 def test_a_pattern_includes_vdso_calls_that_nobody_counted(report: Report) -> None:
     off = replace(report, probes=Probes("raw_tracepoint", "off"))
     found = said(off, "*.count > 1000")

@@ -195,6 +195,15 @@ def test_no_vdso_call_is_no_0_where_some_were_not_counted(goapp: Report) -> None
     assert row.split()[-1] == "-"
 
 
+def test_where_not_all_were_counted_no_number_of_vdso_calls_is_said_to_be_exact(
+    goapp: Report,
+) -> None:
+    report = replace(with_calls(goapp, stayed(50), read(155)), incomplete=("vdso",))
+    assert table(report).splitlines()[-1] == (
+        "50 calls stayed in ring 3 (not exact: see the warnings); 155 entered ring 0."
+    )
+
+
 def test_processes_that_were_attached_to_and_have_ended_are_not_running(goapp: Report) -> None:
     # the first one before all were attached to
     one, other = (Process(pid, 1, "sleep", ended_ns=end) for pid, end in ((3, 0), (4, 5)))
