@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Final
 
 from systrace import launcher, proc
@@ -59,10 +60,22 @@ def _named(name: str) -> Iterator[int]:
         if pid != os.getpid() and _refusal(pid) is None:
             yield pid
     if not any(pid != os.getpid() for pid in matches):
-        raise UsageError(f"there is no process {name!r}; `ps -e` lists those there are")
+        raise UsageError(f"there is no process {name!r}; {_hint(name)}")
     if all(pid == os.getpid() or _refusal(pid) for pid in matches):
         reason = next(_refusal(pid) for pid in matches if pid != os.getpid())
         raise SystraceError(f"cannot attach to {name!r}: {reason}")
+
+
+def _hint(name: str) -> str:
+    """Say how to find the process that was meant, or how to spell it."""
+    several = [word for word in name.split(",") if word]
+    if len(several) > 1:
+        said, meant = "several are separated by blanks", several
+    elif base := PurePath(name).name if "/" in name else "":
+        said, meant = "a program is given by its name, without its path", [base]
+    else:
+        return "`ps -e` lists those there are"
+    return f"{said}:\n  {launcher.call(('attach', *meant))}"
 
 
 def _base(file: str | None) -> str | None:

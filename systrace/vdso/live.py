@@ -19,6 +19,7 @@ from systrace.target.waker import Waker
 from systrace.vdso.breakpoint import BreakpointError, Breakpoints
 from systrace.vdso.count import VdsoCount
 from systrace.vdso.guard import Guard
+from systrace.vdso.image import Image
 from systrace.vdso.live_patch import LivePatcher, Patched, Restorer
 from systrace.vdso.patch import (
     CounterPages,
@@ -124,7 +125,7 @@ class LiveVdso(VdsoCount):
         """Begin to count a process: its system calls and, as the mode says, its vDSO calls.
 
         Raises UnsupportedError if a mode was named that this process does not allow, and
-        SystraceError if nothing of it would be counted.
+        SystraceError if nothing of it would be counted, or if it has ended.
         """
         self._first = self._first or process.pid
         first = self._first == process.pid
@@ -134,7 +135,12 @@ class LiveVdso(VdsoCount):
             elif self._breakpoints is not None:
                 self._take_held(process, seeds)
         except _OBSTACLES as error:
-            self._without(process, seeds, _reason(error), first=first)
+            reason = _reason(error)
+            if proc.with_memory(process.pid) is None:
+                reason = "it has ended"  # which is all that there is to say of it
+                if first and self._asked != "auto":
+                    raise SystraceError(f"cannot attach to {process}: {reason}") from error
+            self._without(process, seeds, reason, first=first)
         seeds.sow([process.pid], held=False)
         if not seeds.found(process.pid) and proc.with_memory(process.pid) is not None:
             raise SystraceError(
@@ -156,6 +162,7 @@ class LiveVdso(VdsoCount):
         self._unpatchable(reason, first=first)
 
     def _take_patched(self, process: Found, seeds: Seeds, plan: Plan) -> None:
+        _check_unheld(process.pid, plan.image)
         self._announce(
             f"patching {len(plan.trampolines)} vDSO functions of {process}, restored on exit; "
             "--vdso breakpoint or off changes nothing in it"
@@ -172,6 +179,7 @@ class LiveVdso(VdsoCount):
         breakpoints, image = self._breakpoints, self._image
         if breakpoints is None or image is None:
             return
+        _check_unheld(process.pid, image)
         self._announce(
             f"setting breakpoints on {len(breakpoints.functions)} vDSO functions of {process}; "
             "nothing in it changes"
@@ -187,8 +195,7 @@ class LiveVdso(VdsoCount):
         try:
             self._holder.hold(process.pid, set_them)
         except HoldError:
-            tid = proc.with_memory(process.pid) or process.pid
-            base = check_address(tid, image, jumps=True)
+            base = _check_unheld(process.pid, image)
             _set_unheld(process.pid, breakpoints, base)
             self._to_end[process.pid] = False
         self._held.add(process.pid)
@@ -257,6 +264,11 @@ def _descendants(pids: set[int], processes: Sequence[ProcessTally]) -> int:
 def _reason(error: Exception) -> str:
     """Complete 'not counted: '."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+def _check_unheld(pid: int, image: Image) -> int:
+    """As ``check_address``: what can be known of a process before anything is done to it."""
+    return check_address(proc.with_memory(pid) or pid, image, jumps=True)
 
 
 def _set_unheld(pid: int, breakpoints: Breakpoints, vdso: int) -> None:

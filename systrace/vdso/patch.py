@@ -27,6 +27,8 @@ _MAP_FIXED_NOREPLACE: Final = 0x100000
 _MADV_WIPEONFORK: Final = 18
 CS_64: Final = 0x33  # __USER_CS, arch/x86/include/asm/segment.h
 _VDSO: Final = "[vdso]"  # in /proc/PID/maps, where a file's name would be a path
+_EI_CLASS, _ELFCLASS32 = 4, b"\1"  # elf(5)
+_IS_32_BIT: Final = "it is a 32-bit program"
 _MOST: Final = 2**54  # calls of one function, which take years
 _START_BRK: Final = 47  # field of /proc/PID/stat
 
@@ -130,7 +132,7 @@ def check_image(pid: int, image: Image, registers_cs: int, *, jumps: bool = Fals
     With ``jumps`` its functions may begin with another systrace's.
     """
     if registers_cs != CS_64:
-        raise UnpatchableError("it is a 32-bit program")
+        raise UnpatchableError(_IS_32_BIT)
     return check_address(pid, image, jumps=jumps)
 
 
@@ -140,6 +142,8 @@ def check_address(pid: int, image: Image, *, jumps: bool = False) -> int:
     if base is None:
         raise UnpatchableError("it has no vDSO")
     found = bytearray(read_memory(pid, base, len(image.data)))
+    if found[_EI_CLASS : _EI_CLASS + 1] == _ELFCLASS32:
+        raise UnpatchableError(_IS_32_BIT)
     for function in image.functions if jumps else ():
         entry = slice(function.offset, function.offset + x86_64.JUMP_BYTES)
         if found[entry][:1] == x86_64.JUMP:

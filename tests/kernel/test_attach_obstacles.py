@@ -114,6 +114,25 @@ def test_a_process_whose_filter_kills_survives(trace: Tracer, build: Build) -> N
     assert traced.report["probes"]["vdso"] == "patch"
 
 
+def test_of_a_32_bit_program_nothing_is_announced_that_cannot_be_done(
+    trace: Tracer, build: Build
+) -> None:
+    with started(build("on_signal", "-m32")) as live:
+        assert live.line() == "ready"
+        pid = live.process.pid
+        with attached(trace, pid) as systrace:
+            assert systrace.said == []
+            round_of(live)
+            traced = systrace.detach()
+        assert refused("--vdso", "breakpoint", pid).startswith(
+            "systrace: --vdso breakpoint cannot count this program's vDSO calls: "
+            "it is a 32-bit program\n"
+        )
+    assert traced.row("write", abi="i386")["count"] == 1
+    assert any(line.endswith("it is a 32-bit program") for line in traced.warnings)
+    assert traced.report["probes"]["vdso"] == "uncounted"
+
+
 @pytest.mark.parametrize("program", ["in_vfork", "churn"])
 def test_what_cannot_be_held_is_counted_by_breakpoints(
     trace: Tracer, build: Build, program: str

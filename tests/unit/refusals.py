@@ -66,6 +66,8 @@ TRACING: Mapping[str, str] = {
     "attach -p": "lacks its PID",
     "attach 99999999": "there is no process 99999999",
     "attach no-such-program": "there is no process 'no-such-program'",
+    "attach 99999998,99999999": "attach 99999998 99999999",
+    "attach ./no-such-program": "attach no-such-program",
     "attach 2": "it is a kernel thread",
     "attach -d x 1": "takes a time such as",
     "attach --vdso some 1": "takes auto, patch",

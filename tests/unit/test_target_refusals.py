@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from systrace import perf_event, proc
-from systrace.errors import SystraceError, UnsupportedError
+from systrace.errors import SystraceError, UnsupportedError, UsageError
 from systrace.ptrace import Registers
 from systrace.tally import Entries
 from systrace.target import find
@@ -61,6 +61,30 @@ def test_a_name_of_which_none_can_be_counted_is_refused(monkeypatch: pytest.Monk
         with refused(SystraceError, "cannot attach to 'sleep': it is busy"):
             find.find(["sleep"])
         process.kill()
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("no such program", "`ps -e` lists those there are"),
+        ("/", "`ps -e` lists those there are"),
+        ("99999998,99999999", "several are separated by blanks:\n  "),
+        ("./no-such-program", "a program is given by its name, without its path:\n  "),
+    ],
+)
+def test_a_name_that_nobody_has_comes_with_what_was_meant(word: str, hint: str) -> None:
+    with refused(UsageError, f"there is no process {word!r}; {hint}"):
+        find.find([word])
+
+
+def test_a_process_that_ends_while_it_is_patched_is_said_to_have_ended(ended: Found) -> None:
+    said: list[str] = []
+    vdso = LiveVdso("patch", said.append)
+    vdso._plan = PLAN
+    seeds: Any = None
+    with refused(SystraceError, f"cannot attach to $'tr\\x0aue' ({ended.pid}): it has ended"):
+        vdso.take(ended, seeds)
+    assert said == []
 
 
 def test_attach_has_no_uprobes() -> None:
