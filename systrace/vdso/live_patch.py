@@ -9,7 +9,8 @@ import fcntl
 import io
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -21,7 +22,7 @@ from systrace.seeds import Seeds
 from systrace.tally import Entries
 from systrace.target import mover
 from systrace.target.find import Found
-from systrace.target.inject import TargetDiedError
+from systrace.target.inject import Injector, TargetDiedError
 from systrace.target.seccomp import filters_more_than_ours
 from systrace.target.stop import AgainError, Holder, HoldError, Stop
 from systrace.vdso import place, x86_64
@@ -34,6 +35,7 @@ from systrace.vdso.patch import (
     has_jumps,
     map_block,
     open_memory,
+    part,
     read_memory,
     restore,
     set_mark,
@@ -156,7 +158,9 @@ class LivePatcher:
             block = self._map(stop, vdso)
             memory.seek(block + PAGE - len(magic))
             memory.write(magic)
-        counters = CounterPages(plan, tid, block + PAGE)
+            counters = CounterPages(plan, tid, block + PAGE)
+        else:
+            counters = self._own_counters(stop, vdso, block)
         before = counters.read()
         counters.close()
         memory.seek(block)
@@ -167,7 +171,31 @@ class LivePatcher:
         self._patched.append(Patched(process, vdso, block, counters.inode, before))
         self._seeds.sow([process.pid], held=True)
 
+    def _own_counters(self, stop: Stop, vdso: int, block: int) -> CounterPages:
+        """Open the counters that an earlier attach has left, or new ones in their place.
+
+        Those are shared with who was forked since, whose calls would be counted as this one's.
+        """
+        tid = next(iter(stop.threads))
+        left = CounterPages(self._plan, tid, block + PAGE)
+        others = _counting_in(left.inode, left.address) - {stop.pid}
+        if not others:
+            return left
+        try:
+            if _leftover(tid, self._plan)[1] and any(map(_is_locked, others)):
+                raise UnpatchableError("another systrace has patched what it was forked from")
+            with self._injecting(stop, vdso) as injector:
+                return part(self._plan, injector, left)
+        finally:
+            left.close()
+
     def _map(self, stop: Stop, vdso: int) -> int:
+        with self._injecting(stop, vdso) as injector:
+            return map_block(injector.tid, self._plan, vdso, injector)
+
+    @contextmanager
+    def _injecting(self, stop: Stop, vdso: int) -> Iterator[Injector]:
+        """Make calls in it that no filter may forbid. Raises UnpatchableError."""
         with stop.injector(vdso + self._plan.image.syscall_offset, self._secret) as injector:
             tid = injector.tid
             try:
@@ -178,7 +206,7 @@ class LivePatcher:
                     "a seccomp filter may forbid it, and cannot be suspended"
                 ) from error
             try:
-                return map_block(tid, self._plan, vdso, injector)
+                yield injector
             finally:
                 ptrace.set_options(tid, ptrace.O_TRACESYSGOOD)
 
@@ -295,5 +323,23 @@ def _leftover(tid: int, plan: Plan) -> tuple[int, int]:
 
 def _sharing(patched: Patched) -> set[int]:
     """Return the processes that have the same counters: itself, and those forked from it."""
-    begin = patched.block + PAGE
-    return {pid for pid in proc.pids() if counters_inode(pid, begin) == patched.inode}
+    return _counting_in(patched.inode, patched.block + PAGE)
+
+
+def _counting_in(inode: int, address: int) -> set[int]:
+    return {pid for pid in proc.pids() if counters_inode(pid, address) == inode}
+
+
+def _is_locked(pid: int) -> bool:
+    """Whether a systrace has patched this process, and has not restored it yet."""
+    try:
+        fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:
+        return False  # it has ended
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(fd)
+    return False

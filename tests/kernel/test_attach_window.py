@@ -1,10 +1,13 @@
 """attach: the calls of a process are counted from one moment to one other, of whatever kind."""
 
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +45,64 @@ def test_both_kinds_of_calls_are_counted_in_one_window(
         assert abs(counts["clock_gettime"] - 10 * rounds) <= 10
         assert abs(counts["rt_sigsuspend"] - rounds) <= 1
         assert abs(counts["rt_sigreturn"] - rounds) <= 1
+
+
+FORKS_AT_A_SIGNAL = """
+import os, signal, time
+def fork(*_):
+    if pid := os.fork(): print(pid, flush=True)
+signal.signal(signal.SIGUSR1, fork)
+print('ready', flush=True)
+while True:
+    for _ in range(100): time.time_ns()
+    os.getppid()
+    time.sleep(0.001)
+"""
+
+
+@pytest.mark.exact
+def test_what_was_forked_after_an_earlier_attach_is_counted_apart(trace: Tracer) -> None:
+    with started("/usr/bin/python3", "-S", "-c", FORKS_AT_A_SIGNAL) as python:
+        assert python.line() == "ready"
+        with attached(trace, python.process.pid) as systrace:
+            systrace.detach()
+        python.process.send_signal(signal.SIGUSR1)
+        pids = python.process.pid, int(python.line())
+        try:
+            with attached(trace, *pids, options=("-P",)) as systrace:
+                time.sleep(0.1)
+                traced = systrace.detach()
+        finally:
+            os.kill(pids[1], signal.SIGKILL)
+    assert [process["pid"] for process in traced.report["processes"]] == [*pids]
+    for process in traced.report["processes"]:
+        counts = {call["name"]: call["count"] for call in process["calls"]}
+        # time.sleep looks at the clock too
+        each = counts["clock_gettime"] / counts["getppid"]
+        assert counts["getppid"] > 10
+        assert 90 < each < 115
+
+
+def test_what_another_systrace_counts_with_its_parent_gets_breakpoints(
+    trace: Tracer, tmp_path: Path
+) -> None:
+    (tmp_path / "other").mkdir()
+    second = Tracer(tmp_path / "other")
+    with started("/usr/bin/python3", "-S", "-c", FORKS_AT_A_SIGNAL) as python:
+        assert python.line() == "ready"
+        with attached(trace, python.process.pid) as systrace:
+            python.process.send_signal(signal.SIGUSR1)
+            child = int(python.line())
+            try:
+                with attached(second, child) as other:
+                    time.sleep(0.1)
+                    held = other.detach()
+            finally:
+                os.kill(child, signal.SIGKILL)
+            systrace.detach()
+    assert held.report["probes"]["vdso"] == "breakpoint"
+    assert any("patched what it was forked from" in line for line in held.warnings)
+    assert 90 < held.count("clock_gettime", "vdso") / held.count("getppid") < 115
 
 
 def test_what_is_said_to_have_elapsed_is_what_was_counted(trace: Tracer, build: Build) -> None:
