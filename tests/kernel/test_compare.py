@@ -89,8 +89,10 @@ def test_a_program_that_goes_around_the_vdso_changes_ring(clocks: Sequence[str])
 def test_the_table_names_the_ring_change_and_the_counts(clocks: Sequence[str]) -> None:
     text = compare(*clocks).stdout
     assert "Changed ring: clock_gettime: vdso -> syscall, 100,003 calls\n" in text
-    counts = [line.split() for line in text.splitlines() if line.startswith("clock_gettime ")]
-    assert ["syscall", "0", "100,003", "+100,003", "only", "B"] in [cells[1:7] for cells in counts]
+    # where times are long, the commas make room
+    plain = text.replace(",", "").splitlines()
+    counts = [line.split()[1:7] for line in plain if line.startswith("clock_gettime ")]
+    assert ["syscall", "0", "100003", "+100003", "only", "B"] in counts
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
