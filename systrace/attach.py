@@ -86,8 +86,8 @@ def _traced(
         counting.stop()
         vdso.see_to_last(seeds)
         watch.facts = replace(facts, longest_stop_ns=vdso.longest_stop_ns)
-        yield from watch.rest()
-        final = watch.final()
+        *rest, final = watch.ended()
+        yield from rest
         if options.snapshots.costs:
             final = costed(final, counting, build, vdso)
     return final

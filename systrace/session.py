@@ -84,8 +84,8 @@ def _traced(options: RunOptions, build: Build) -> Generator[Snapshot, None, Snap
         yield from watch.snapshots(wait, options.snapshots)
         counting.stop()
         tree.release()
-        yield from watch.rest()
-        final = watch.final()
+        *rest, final = watch.ended()
+        yield from rest
         if options.snapshots.costs:
             final = costed(final, counting, build, vdso, tree.held_ns)
         _discard_signals(heard)

@@ -99,16 +99,16 @@ class Watch:
             if not self._target.over and progress.passed():
                 yield Snapshot("progress", self._report(self._drain()))
 
-    def rest(self) -> Iterator[Snapshot]:
-        """Yield what is in no interval yet, where there were some; then as for ``final``."""
-        if self._before is not None:
-            yield self._interval(self._ended())
+    def ended(self) -> tuple[Snapshot, ...]:
+        """Return the whole run, once the target has ended and the probes are detached.
 
-    def final(self) -> Snapshot:
-        """Return the whole run, once the target has ended and the probes are detached."""
-        return Snapshot("final", self._report(self._ended()))
+        Before it comes what is in no interval yet, where there were some.
+        """
+        tally = self._whole()
+        rest = () if self._before is None else (self._interval(tally),)
+        return (*rest, Snapshot("final", self._report(tally)))
 
-    def _ended(self) -> Tally:
+    def _whole(self) -> Tally:
         """Read everything, up to the end of the last process."""
         tally = self._drain()
         self._vdso.left_out(tally.totals[Total.SHARERS])

@@ -23,18 +23,18 @@ def tables(report: Report, options: TableOptions, width: int, paint: Paint) -> I
     if any(call.times for process in shown for call in process.calls):
         keys.append("total")
     lines: list[Line] = [{key: key for key in keys}]
-    for process in shown:
+    owned = [(process, of_process(report, process)) for process in shown]
+    for process, own in owned:
         lines.append(None)  # its heading takes the place of this rule
-        own = of_process(report, process)
         for call in ordered(process.calls, options)[: options.top]:
             row = cells(call, own)
             lines.append({key: row[key] for key in keys})
-    headings = iter(shown)
+    headings = iter(owned)
     for line, text in zip(lines, laid_out(lines, width, paint), strict=True):
         if line is None:
             yield ""
-            process = next(headings)
-            stayed = ring_count(of_process(report, process), "3")
+            process, own = next(headings)
+            stayed = ring_count(own, "3")
             yield from (paint(part, BOLD) for part in wrap(wording.process(process, stayed), width))
         else:
             yield text

@@ -94,11 +94,12 @@ def ring_total(report: Report, ring: Ring) -> dict[str, str]:
     measured = [call.times for call in calls if call.times is not None]
     # in ring 0 it is calls that never return that have no time
     known = measured and (ring != "3" or len(measured) == len(calls))
-    total = units.duration(sum(times.total_ns for times in measured)) if known else "-"
+    about = "~" if any(times.estimated for times in measured) else ""
+    total = f"{about}{units.duration(sum(times.total_ns for times in measured))}"
     return {
         "calls": ring_count(report, ring),
         "errs": "" if ring == "3" else units.count(report.errors),
-        "total": f"~{total}" if known and any(times.estimated for times in measured) else total,
+        "total": total if known else "-",
     }
 
 

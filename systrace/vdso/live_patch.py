@@ -128,10 +128,8 @@ class LivePatcher:
 
         The lock sits on its directory in /proc: it ends with the process, or with us.
         """
-        fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._locks.append(fd)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._locks.append(_lock(pid, fcntl.LOCK_EX))
         except BlockingIOError as error:
             raise UnpatchableError("another systrace has patched it") from error
 
@@ -333,13 +331,23 @@ def _counting_in(inode: int, address: int) -> set[int]:
 def _is_locked(pid: int) -> bool:
     """Whether a systrace has patched this process, and has not restored it yet."""
     try:
-        fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError:
-        return False  # it has ended
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        os.close(_lock(pid, fcntl.LOCK_SH))
     except BlockingIOError:
         return True
-    finally:
-        os.close(fd)
+    except OSError:
+        pass  # it has ended
     return False
+
+
+def _lock(pid: int, kind: int) -> int:
+    """Lock a process among all systraces; closing the returned descriptor unlocks it.
+
+    Raises BlockingIOError where another has locked it, OSError where it has ended.
+    """
+    fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, kind | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
