@@ -41,7 +41,7 @@ class Captive:
         """
         self._pid = pid
         self.tid = tid
-        self._has_stopped = False
+        self.has_stopped = False  # with its process, and the parent was told
         self._stopped_by_others = False
         ptrace.seize(tid, self.OPTIONS)
         try:
@@ -59,9 +59,9 @@ class Captive:
                 raise TargetDiedError(status)
             number = os.WSTOPSIG(status)
             if ptrace.is_event(status, ptrace.EVENT_STOP):
-                self._has_stopped = number != signal.SIGTRAP
+                self.has_stopped = number != signal.SIGTRAP
                 # then ours waits still
-                self._stopped_by_others = self._has_stopped and self._has_sigstop()
+                self._stopped_by_others = self.has_stopped and self._waits(signal.SIGSTOP)
                 break
             if is_our_stop(tid, number):
                 break
@@ -93,18 +93,18 @@ class Captive:
 
     def let_go(self, pending: int = 0) -> None:
         """Detach, with a signal to hand it."""
-        if self._has_stopped:
+        if self.has_stopped:
             self._wake(pending)
-        elif self._has_sigstop():
+        elif self._waits(signal.SIGSTOP):
             # it may be ours
             ptrace.cont(self.tid)
             ptrace.detach(self.tid, self._next_signal() or pending)
         else:
             ptrace.detach(self.tid, pending)
 
-    def _has_sigstop(self) -> bool:
-        """Whether a SIGSTOP waits that was sent to this very task."""
-        return bool(masks(self.tid)["SigPnd"] & _bit(signal.SIGSTOP))
+    def _waits(self, number: int) -> bool:
+        """Whether a signal waits that was sent to this very task."""
+        return bool(masks(self.tid)["SigPnd"] & _bit(number))
 
     def _next_signal(self, ours: int = signal.SIGSTOP) -> int:
         """Run to the next signal; returns it, and 0 for ours, which somebody may have taken away.
@@ -116,7 +116,9 @@ class Captive:
         while True:
             found, status = os.waitpid(self.tid, ptrace.WALL | os.WNOHANG)
             if not found:
-                if time.monotonic() > deadline and not interrupted:
+                late = time.monotonic() > deadline and not interrupted
+                # one that waits for a CPU would stop for us first, and then for the signal
+                if late and not self._waits(ours):
                     ptrace.interrupt(self.tid)
                     interrupted = True
                 time.sleep(_POLL_S)
