@@ -42,12 +42,14 @@ class Watched(Protocol):
     ``images`` is how many programs were prepared.
     ``missed`` is why vDSO calls of a new program may not have been counted. ``whole``: it ends
     with its last process, not with its first; or where nobody waits any longer for that.
+    ``stops_shown``: how often a process was stopped, and its parent was told.
     """
 
     status: int | None
     images: int
     missed: str
     whole: bool
+    stops_shown: int
 
     @property
     def over(self) -> bool:
@@ -149,6 +151,12 @@ class Watch:
         if missed > 0 and self._target.images:
             warnings.append(
                 f"vDSO calls of {programs(missed)} were not counted: {self._target.missed}"
+            )
+        if shown := self._target.stops_shown:
+            stops = "1 stop" if shown == 1 else f"{shown:,} stops"
+            warnings.append(
+                f"parents were told of {stops} of their children, by --follow=signal: "
+                "the calls that they made because of it are counted"
             )
         alive = sum(not process.end_ns for process in tally.processes)
         if alive and self.facts.command:

@@ -26,6 +26,7 @@ class Alone:
         self.held_ns = 0
         self.let_go_ns = 0
         self.redone: Counter[Rerun] = Counter()
+        self.stops_shown = 0
 
     @property
     def over(self) -> bool:

@@ -24,6 +24,7 @@ class Attached:
 
     status: int | None = None  # how they ended is their parents' business
     missed = "they were started after systrace attached"
+    stops_shown = 0
     whole = True  # it ends with the last of them
     images = 1  # what runs already; each later program is one too many
 

@@ -45,6 +45,7 @@ class Tree:
     """
 
     missed = "not stopped in time"
+    stops_shown = 0
     polls = False
 
     def __init__(

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -14,7 +15,13 @@ from systrace.target.status import tgid_of
 LAST_S: Final = 0.001  # a probe may be at work when no more threads are to be held
 
 
-def see_to(images: Moved, hold: Hold, *, may_call: bool) -> None:
+def see_to(
+    images: Moved,
+    hold: Hold,
+    *,
+    may_call: bool,
+    seize: Callable[[int, int], Captive] = Captive,
+) -> None:
     """Have it told to them, and let it go on. Raises TargetDiedError.
 
     ``may_call``: it may be made to make calls, and dies with us while it does.
@@ -24,7 +31,7 @@ def see_to(images: Moved, hold: Hold, *, may_call: bool) -> None:
     if pid is None:
         return
     try:
-        captive = Captive(pid, tid) if hold.held else None
+        captive = seize(pid, tid) if hold.held else None
     except PermissionError:
         captive = None  # somebody else traces it by now
     except ProcessLookupError:

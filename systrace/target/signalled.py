@@ -153,7 +153,7 @@ class Signalled(Alone):
         pid = tid if why == HoldReason.EXEC else tgid_of(tid)
         if why == HoldReason.MOVE:
             try:
-                mover.see_to(self._images, hold, may_call=True)
+                mover.see_to(self._images, hold, may_call=True, seize=self._seize)
             except TargetDiedError as died:
                 self._died(tid, died)
         else:
@@ -193,7 +193,7 @@ class Signalled(Alone):
     def _capture(self, hold: Hold, pid: int, why: HoldReason) -> Captive | None:
         """Seize it; None if that cannot be done, and what that means has been noted."""
         try:
-            captive = Captive(pid, hold.tid)
+            captive = self._seize(pid, hold.tid)
         except PermissionError:
             self._unheld(hold.tid, why, _TRACED)
             with contextlib.suppress(ProcessLookupError):
@@ -210,6 +210,12 @@ class Signalled(Alone):
             if execs > hold.execs:  # it has execed again, and that program is seen to now
                 self._images.miss(pid, _WOKEN)
                 self._ahead.add((hold.process, execs))
+        return captive
+
+    def _seize(self, pid: int, tid: int) -> Captive:
+        captive = Captive(pid, tid)
+        if pid != self._first:  # whose parent is systrace
+            self.stops_shown += captive.has_stopped
         return captive
 
     def _died(self, tid: int, died: TargetDiedError) -> None:

@@ -3,6 +3,8 @@
 import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from .live import started
-from .tracing import HANGS_S, Traced, Tracer, example
+from .tracing import HANGS_S, SLOWNESS, Traced, Tracer, example, told
 
 pytestmark = pytest.mark.exact
 
@@ -26,12 +28,19 @@ def clock(traced: Traced, via: str = "vdso") -> int:
     return traced.count("clock_gettime", via)
 
 
+def changed(trace: Tracer, change: str, *command: str, options: tuple[str, ...]) -> Traced:
+    """Trace after a change to systrace, which is Python."""
+    run = f"import sys; from systrace import cli; {change}; sys.exit(cli.main(sys.argv[1:]))"
+    argv = [sys.executable, "-I", "-c", run, *trace.argv(*command, options=options)[1:]]
+    return trace.read(subprocess.run(argv, check=True, timeout=HANGS_S, capture_output=True))
+
+
 def test_what_a_shell_starts_is_counted_to_the_last_call(trace: Tracer) -> None:
     script = f"{example('vdso_all')}; {example('vdso_all_musl')}; ({example('vdso_all')}); exec "
     traced = trace("sh", "-c", script + example("vdso_all"), options=BY_SIGNAL)
     assert clock(traced) == 3 * VDSO_ALL + VDSO_ALL_MUSL
     assert clock(traced, "vdso-fallback") == 4 * 1_009
-    assert traced.warnings == []
+    assert told(3, traced.warnings)[0] == []
 
 
 @pytest.mark.parametrize("mode", ["breakpoint", "uprobe"])
@@ -59,7 +68,7 @@ def test_programs_that_many_goroutines_start_at_once_are_counted(trace: Tracer) 
     assert traced.count("gettimeofday", "vdso") == 16 * 1_013
     assert traced.count("time", "vdso") == 16 * 1_019
     assert clock(traced, "vdso-fallback") == 16 * 2 * 1_009
-    assert traced.warnings == []
+    assert told(2 * 16, traced.warnings)[0] == []
 
 
 def test_each_process_gets_its_own_calls(trace: Tracer, build: Build) -> None:
@@ -75,7 +84,7 @@ def test_each_process_gets_its_own_calls(trace: Tracer, build: Build) -> None:
         for process in traced.report["processes"]
     }
     assert {pid: calls for pid, calls in found.items() if calls} == said
-    assert traced.warnings == []
+    assert told(len(found) - 1, traced.warnings)[0] == []
 
 
 def test_forked_children_are_counted_by_breakpoints(trace: Tracer, build: Build) -> None:
@@ -95,7 +104,7 @@ def test_the_first_process_may_exec_over_and_over(trace: Tracer, build: Build) -
 def test_a_thread_other_than_the_first_may_exec(trace: Tracer, build: Build) -> None:
     traced = trace("sh", "-c", f"{build('execs')} 17; {build('execs')} 19", options=BY_SIGNAL)
     assert clock(traced) == (17 + 19) * 211
-    assert traced.warnings == []
+    assert told(17 + 19, traced.warnings)[0] == []
 
 
 def test_more_programs_than_have_counters_open_are_counted(trace: Tracer) -> None:
@@ -108,7 +117,7 @@ def test_more_programs_than_have_counters_open_are_counted(trace: Tracer) -> Non
     assert traced.count("execve") == rounds + 4
     assert clock(traced) >= VDSO_ALL_MUSL
     assert 1_009 <= traced.count("gettimeofday", "vdso") < 1_100
-    assert traced.warnings == []
+    assert told(rounds + 2, traced.warnings)[0] == []
 
 
 def test_a_filter_that_kills_for_what_systrace_injects_kills_nobody(
@@ -118,7 +127,7 @@ def test_a_filter_that_kills_for_what_systrace_injects_kills_nobody(
     traced = trace("sh", "-c", command, options=BY_SIGNAL)
     assert traced.process.returncode == 0
     assert clock(traced) == 120_084
-    assert traced.warnings == []
+    assert told(2, traced.warnings)[0] == []
 
 
 @pytest.mark.parametrize("mode", ["patch", "breakpoint"])
@@ -129,7 +138,19 @@ def test_a_moved_vdso_is_followed(trace: Tracer, build: Build, mode: str, moves:
     assert traced.process.returncode == 0
     assert clock(traced) == clock(under_ptrace) > 10_000
     assert clock(traced, "vdso-fallback") == clock(under_ptrace, "vdso-fallback")
-    assert traced.warnings[2:] == []
+    of_breakpoints = 2 if mode == "breakpoint" else 0
+    # a child's move is a stop, and for breakpoints its birth is
+    stops = (2 if mode == "breakpoint" else 1) if "vfork" in moves else 0
+    assert told(stops, traced.warnings[of_breakpoints:])[0] == []
+
+
+def test_whoever_is_long_without_a_cpu_is_not_left_stopped(trace: Tracer, build: Build) -> None:
+    script = 'for i in 1 2 3 4 5 6 7 8 9 10 11; do "$0" far vfork || exit; done'
+    options = (*BY_SIGNAL, "--vdso", "breakpoint")
+    # as if each took longer than systrace waits for it
+    change = "from systrace.target import captive; captive._WAIT_S = 0"
+    traced = changed(trace, change, "sh", "-c", script, build("moves"), options=options)
+    assert clock(traced) == 11 * (10_007 + 503 + 1_009)
 
 
 def test_strace_traces_inside_and_what_it_traces_is_said_not_to_be_counted(trace: Tracer) -> None:
@@ -140,6 +161,27 @@ def test_strace_traces_inside_and_what_it_traces_is_said_not_to_be_counted(trace
     assert traced.warnings == [
         "vDSO calls of 2 programs were not counted: another program traces it"
     ]
+
+
+def test_what_a_parent_does_because_of_a_stop_is_counted_and_said_to_be(trace: Tracer) -> None:
+    script = (
+        "import signal, subprocess; told = {signal.SIGCHLD}\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, told)\n"
+        "child = subprocess.Popen(['cat'], stdin=subprocess.PIPE)\n"
+        f"while signal.sigtimedwait(told, {0.5 * SLOWNESS}): pass\n"
+        "child.communicate()"
+    )
+    command = ("/usr/bin/python3", "-c", script)
+    # which it is not, where systrace is there before the child has stopped
+    change = (
+        "import time; from systrace import ptrace; seize = ptrace.seize;"
+        "ptrace.seize = lambda *task: (time.sleep(0.1), seize(*task))"
+    )
+    plain, traced = trace(*command), changed(trace, change, *command, options=BY_SIGNAL)
+    assert plain.count("rt_sigtimedwait") == 1
+    assert plain.warnings == []
+    assert traced.count("rt_sigtimedwait") > 1
+    assert told(1, traced.warnings) == ([], 1)
 
 
 def test_gdb_debugs_inside(trace: Tracer) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -97,6 +98,22 @@ class Tracer:
         self.output.unlink()
         check(report)
         return Traced(process, report)
+
+
+def told(most: int, warnings: Sequence[str]) -> tuple[list[str], int]:
+    """Return all warnings but one, and of how many stops by ``--follow=signal`` that tells.
+
+    Which of the ``most`` children that are held come to stop is a matter of speed.
+    """
+    said = re.compile(
+        r"parents were told of ([\d,]+) stops? of their children, by --follow=signal: "
+        r"the calls that they made because of it are counted"
+    )
+    found = [match[1] for match in map(said.fullmatch, warnings) if match]
+    stops = sum(int(number.replace(",", "")) for number in found)
+    assert len(found) <= 1
+    assert stops <= most
+    return [warning for warning in warnings if not said.fullmatch(warning)], stops
 
 
 def rows(report: dict[str, Any]) -> dict[Key, Row]:
