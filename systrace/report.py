@@ -6,7 +6,7 @@ nanoseconds of CLOCK_MONOTONIC unless the name says otherwise; the shapes are th
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
@@ -223,13 +223,15 @@ class Report:
 
     @property
     def ring0_calls(self) -> int:
-        """Calls that entered ring 0."""
+        """Calls that entered ring 0. Raises ValueError where some may not have been counted."""
+        self._require_whole("ring 0")
         return self.ring_calls("3->0")
 
     @property
     def ring3_calls(self) -> int:
-        """Calls that stayed in ring 3. Raises ValueError where nothing counted them."""
-        self._require_vdso("ring 3")
+        """Calls that stayed in ring 3. Raises ValueError where some were not counted."""
+        self._require_whole("ring 3")
+        self._require_vdso("ring 3", self.incomplete)
         return self.ring_calls("3")
 
     def count(
@@ -243,7 +245,7 @@ class Report:
         """Calls of this name, of every via, ring and ABI or of those given; 0 if there were none.
 
         Raises ValueError for a name that no call has, for one that a selection left out, and where
-        calls of the vDSO that are asked for were not counted.
+        calls that are asked for may not have been counted: no number is a lower bound.
         """
         named = {call.name for call in self.calls}
         if name not in named and not syscalls.is_name(name):
@@ -256,8 +258,9 @@ class Report:
         _require_known("via", via, RING)
         _require_known("ring", ring, RING.values())
         _require_known("ABI", abi, syscalls.ABIS)
+        self._require_whole(name)
         if name in syscalls.VDSO_FUNCTIONS and via in (None, "vdso") and ring in (None, "3"):
-            self._require_vdso(name)
+            self._require_vdso(name, (f"vdso {name}",))
         return sum(
             call.count
             for call in self.calls
@@ -267,12 +270,18 @@ class Report:
             and abi in (None, call.abi)
         )
 
-    def _require_vdso(self, what: str) -> None:
+    def _require_whole(self, what: str) -> None:
+        why = f"up to {self.lost:,} are missing" if self.lost else "; ".join(self.warnings)
+        if self.lost or not {"threads", "unknown"}.isdisjoint(self.incomplete):
+            raise ValueError(f"calls of {what} were not counted exactly: {why}")
+
+    def _require_vdso(self, what: str, parts: Collection[str]) -> None:
+        """``parts`` are what else of ``incomplete`` concerns it, besides ``vdso``."""
         if self.probes.vdso in UNCOUNTED and not self.ring_calls("3"):
             raise ValueError(
                 f"calls of {what} were not all counted: those of the vDSO are {self.probes.vdso}"
             )
-        if not {"vdso", f"vdso {what}"}.isdisjoint(self.incomplete):
+        if not {"vdso", *parts}.isdisjoint(self.incomplete):
             why = "; ".join(self._explaining(what))
             raise ValueError(f"calls of {what} were not counted exactly: {why}")
 

@@ -65,6 +65,33 @@ def test_what_some_program_made_uncounted_is_refused_and_no_lower_bound(
         assert report.count("clock_gettime", ring="3") == 2_000_152
 
 
+@pytest.mark.parametrize("incomplete", ["threads", "unknown"])
+def test_where_some_threads_were_not_counted_no_call_is(goapp: Report, incomplete: str) -> None:
+    why = "3 threads were not followed: too many at once; their calls are missing"
+    report = replace(goapp, incomplete=(incomplete,), warnings=(why,))
+    with pytest.raises(ValueError, match=f"^calls of openat were not counted exactly: {why}$"):
+        report.count("openat")
+    with pytest.raises(ValueError, match=f"^calls of ring 0 were not counted exactly: {why}$"):
+        assert report.ring0_calls
+    with pytest.raises(ValueError, match=f"^calls of ring 3 were not counted exactly: {why}$"):
+        assert report.ring3_calls
+
+
+def test_where_some_calls_were_lost_none_is_counted_exactly(goapp: Report) -> None:
+    report = replace(goapp, lost=1_009)
+    why = "calls of openat were not counted exactly: up to 1,009 are missing"
+    with pytest.raises(ValueError, match=f"^{why}$"):
+        report.count("openat")
+
+
+def test_ring_3_is_not_counted_where_one_of_its_functions_is_not(goapp: Report) -> None:
+    why = "vDSO calls of getcpu were not counted: a CPU has 4 breakpoints"
+    report = replace(goapp, incomplete=("vdso getcpu",), warnings=(why,))
+    assert report.ring0_calls
+    with pytest.raises(ValueError, match=f"^calls of ring 3 were not counted exactly: {why}$"):
+        assert report.ring3_calls
+
+
 def test_the_warnings_that_are_quoted_are_those_that_say_why(goapp: Report) -> None:
     slow = "each vDSO call that a breakpoint counts takes 9.5 us longer"
     left_out = "vDSO calls of clock_getres, getcpu were not counted: a CPU has 4 breakpoints"
