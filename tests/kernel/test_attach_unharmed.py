@@ -19,7 +19,7 @@ from .attaching import (
 from .bpf_objects import bpf_objects
 from .leftovers import await_gone
 from .live import Live, started
-from .tracing import HANGS_S, Tracer, example
+from .tracing import HANGS_S, SLOWNESS, Tracer, example
 
 Build = Callable[..., str]
 
@@ -84,7 +84,8 @@ def test_threads_in_a_call_go_on_as_if_nothing_had_happened(
     trace: Tracer, build: Build, mode: str
 ) -> None:
     """In calls that the kernel restarts and in such that it does not; twice, with a signal."""
-    with started(build("blocked")) as blocked:
+    sleeps_s = min(3 * SLOWNESS, 20)  # longer than both take
+    with started(build("blocked"), str(sleeps_s)) as blocked:
         assert blocked.line() == "ready"
         for _ in range(2):
             with attached(trace, blocked.process.pid, options=("--vdso", mode)) as systrace:
@@ -103,7 +104,7 @@ def test_threads_in_a_call_go_on_as_if_nothing_had_happened(
         "recv 1 -",
         "semtimedop 0 -",
         f"sigtimedwait {signal.SIGUSR2.value} -",
-        "slept 3 -",
+        f"slept {sleeps_s} -",
     ]
 
 

@@ -1,5 +1,6 @@
 /* Threads that each block once, in calls that are restarted and in calls that are not, and say
- * what the call gave them. When standard input ends, what they wait for happens.
+ * what the call gave them. When standard input ends, what they wait for happens; but one sleeps,
+ * for as many seconds as the argument says.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -7,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/sem.h>
@@ -20,6 +22,7 @@
 static int pipe_fds[2], epoll_pipe[2], recv_pair[2], listening, semaphores;
 static struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "\0blocked"};
 static unsigned int futex_word;
+static int sleeps;
 
 static void say(const char *name, long result)
 {
@@ -36,11 +39,11 @@ static void *in_read(void *unused)
 
 static void *in_nanosleep(void *unused)
 {
-	struct timespec three = {.tv_sec = 3}, begin, end;
+	struct timespec seconds = {.tv_sec = sleeps}, begin, end;
 	long result;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
-	result = syscall(SYS_nanosleep, &three, NULL);
+	result = syscall(SYS_nanosleep, &seconds, NULL);
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	say("nanosleep", result);
 	say("slept", ((end.tv_sec - begin.tv_sec) * 1000 + (end.tv_nsec - begin.tv_nsec) / 1000000) /
@@ -100,7 +103,7 @@ static void *in_accept(void *unused)
 	return unused;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	void *(*threads[])(void *) = {
 		in_read, in_nanosleep, in_futex, in_epoll_wait,
@@ -111,6 +114,7 @@ int main(void)
 	sigset_t set;
 	char line[2];
 
+	sleeps = argc > 1 ? atoi(argv[1]) : 3;
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	sigemptyset(&set);
 	sigaddset(&set, SIGUSR2);
