@@ -247,7 +247,7 @@ class Signalled(Alone):
     def release(self) -> None:
         """See to what is held still, once the probes are gone."""
         self.step(float("inf"))
-        time.sleep(mover.LAST_S)
+        mover.await_probes()
         self.step(float("inf"))
 
 

@@ -8,7 +8,6 @@ import errno
 import fcntl
 import io
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -83,7 +82,7 @@ class Restorer:
     def see_to_last(self, holds: Ring[Hold], seeds: Seeds) -> None:
         """Hold no thread any more that moves its vDSO, and see to those that are held still."""
         seeds.hold_nobody()
-        time.sleep(mover.LAST_S)
+        mover.await_probes()
         for hold in holds.take():
             with suppress(TargetDiedError):
                 mover.see_to(self, hold, may_call=False)

@@ -16,7 +16,7 @@ from systrace import perf_event, proc
 from systrace.errors import SystraceError, UnsupportedError, UsageError
 from systrace.ptrace import Registers
 from systrace.tally import Entries
-from systrace.target import find
+from systrace.target import find, mover
 from systrace.target.attached import AWAITED, Attached
 from systrace.target.find import Found
 from systrace.vdso import breakpoint as breakpoints
@@ -238,3 +238,13 @@ def test_a_memory_that_cannot_be_opened_keeps_its_vdso(monkeypatch: pytest.Monke
     monkeypatch.setattr(proc, "memory", fails(errno.ENOENT))
     with pytest.raises(NotRemovedError, match=r"^its memory cannot be written: No such file"):
         remove.remove(1, Registers(rsp=0, cs=patch.CS_64))
+
+
+def test_where_membarrier_is_refused_a_moment_has_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr("time.sleep", slept.append)
+    mover.await_probes()
+    assert slept == []
+    monkeypatch.setattr(mover, "_MEMBARRIER_CMD_GLOBAL", 1 << 30)
+    mover.await_probes()
+    assert slept == [mover._LAST_S]
