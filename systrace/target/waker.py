@@ -1,6 +1,7 @@
 """A process beside systrace that lets go what systrace has left stopped, should it be killed."""
 
 import os
+import select
 import signal
 import time
 from contextlib import suppress
@@ -9,10 +10,12 @@ from typing import Final, NoReturn
 from systrace import beside, proc
 from systrace.layout import Hold
 from systrace.ring import Ring
+from systrace.target import mover
+from systrace.target.status import masks
 
 _WHOLE: Final = b"."
-_WATCH_S: Final = 1.0  # the kernel detaches a dead systrace's programs when it gets round to it
-_POLL_S: Final = 0.005
+_POLL_MS: Final = 5
+_LAST_POLLS: Final = 200
 _MOST_FDS: Final = 1 << 16
 
 
@@ -22,10 +25,12 @@ class Waker:
     def __init__(self, holds: Ring[Hold]) -> None:
         """Fork it; it keeps nothing open but the ring."""
         theirs, self._systrace = os.pipe2(os.O_CLOEXEC)
+        life = os.pidfd_open(os.getpid())
         self._pid = os.fork()
         if self._pid == 0:
-            _watch(theirs, holds)
+            _watch(theirs, life, holds)
         os.close(theirs)
+        os.close(life)
 
     def dismiss(self) -> None:
         """End it: nobody is held any more."""
@@ -39,25 +44,50 @@ class Waker:
         os.close(self._systrace)
 
 
-def _watch(systrace: int, holds: Ring[Hold]) -> NoReturn:
-    """In the child: wait for systrace to end; where it did not say so, wake what it held."""
+def _watch(systrace: int, life: int, holds: Ring[Hold]) -> NoReturn:
+    """In the child: wait for systrace to end; where it did not say so, wake what it held.
+
+    ``life`` is a pidfd_open(2) of it: when that is over, the kernel has detached its programs.
+    """
     try:
         beside.settle(b"systrace-waker")
-        os.closerange(3, systrace)
-        os.closerange(systrace + 1, _MOST_FDS)
+        _close_all_but(systrace, life)
         if os.read(systrace, 1) != _WHOLE:
-            deadline = time.monotonic() + _WATCH_S
-            while time.monotonic() < deadline:
-                for hold in holds.waiting():
-                    if hold.tid and _is_stopped(hold.tid):
-                        with suppress(ProcessLookupError):
-                            os.kill(hold.tid, signal.SIGCONT)
-                time.sleep(_POLL_S)
+            poll = select.poll()
+            poll.register(life, select.POLLIN)
+            while not poll.poll(_POLL_MS):
+                _wake(holds)
+            mover.await_probes()
+            # what systrace traced in a stop goes through that anew, when it gets a CPU
+            for _ in range(_LAST_POLLS):
+                _wake(holds)
+                time.sleep(_POLL_MS / 1000)
     finally:
         os._exit(0)
 
 
-def _is_stopped(tid: int) -> bool:
+def _close_all_but(*fds: int) -> None:
+    first = 3
+    for fd in sorted(fds):
+        os.closerange(first, fd)
+        first = fd + 1
+    os.closerange(first, _MOST_FDS)
+
+
+def _wake(holds: Ring[Hold]) -> None:
+    for hold in holds.waiting():
+        if hold.tid and _stops(hold.tid):
+            with suppress(ProcessLookupError):
+                os.kill(hold.tid, signal.SIGCONT)
+
+
+def _stops(tid: int) -> bool:
+    """Whether it has stopped, or will when it comes to its signal: between the two it is neither.
+
+    Asked in this order: the kernel takes the signal and stops it under one lock.
+    """
+    if masks(tid)["SigPnd"] >> (signal.SIGSTOP - 1) & 1:
+        return True
     try:
         stat = proc.read(tid, "stat")
     except OSError:
