@@ -13,11 +13,12 @@ import pytest
 
 from .attaching import MODES, attach_argv, attached
 from .live import started
-from .tracing import HANGS_S, Tracer
+from .tracing import HANGS_S, SLOWNESS, Tracer
 
 Build = Callable[..., str]
 
 SEVERAL = 6
+LOOK_S = 0.1 * min(SLOWNESS, 10)  # for some rounds of every process
 
 
 @pytest.mark.exact
@@ -32,7 +33,7 @@ def test_both_kinds_of_calls_are_counted_in_one_window(
         assert all(program.line() == "ready" for program in programs)
         pids = [program.process.pid for program in programs]
         with attached(trace, *pids, options=("-P", "--vdso", mode)) as systrace:
-            time.sleep(0.1)
+            time.sleep(LOOK_S)
             traced = systrace.detach()
     assert traced.row("rt_sigsuspend")["unfinished"] <= count
     processes = traced.report["processes"]
@@ -70,7 +71,7 @@ def test_what_was_forked_after_an_earlier_attach_is_counted_apart(trace: Tracer)
         pids = python.process.pid, int(python.line())
         try:
             with attached(trace, *pids, options=("-P",)) as systrace:
-                time.sleep(0.1)
+                time.sleep(LOOK_S)
                 traced = systrace.detach()
         finally:
             os.kill(pids[1], signal.SIGKILL)
@@ -95,7 +96,7 @@ def test_what_another_systrace_counts_with_its_parent_gets_breakpoints(
             child = int(python.line())
             try:
                 with attached(second, child) as other:
-                    time.sleep(0.1)
+                    time.sleep(LOOK_S)
                     held = other.detach()
             finally:
                 os.kill(child, signal.SIGKILL)
