@@ -154,15 +154,23 @@ static inline void count_fallback_clock(u32 flags, void *registers)
 		*count += 1;
 }
 
-/* Whether this is no new call, but one that goes on after systrace interrupted it. */
+/* Whether this is no new call, but one that goes on after systrace interrupted it. If it does not,
+ * a signal with a handler came in the same moment, and has ended it as it would have without us.
+ */
 static inline int runs_again(struct slot *slot, u32 nr)
 {
-	u32 state = slot->newborn;
+	u32 state = slot->newborn, row_plus_1 = slot->in_flight;
+	struct row *row;
 
 	slot->newborn = 0;
 	if (state < RUNS_AGAIN)
 		return 0;
-	return nr == state - RUNS_AGAIN || nr == restart_number(current_btf());
+	if (nr == state - RUNS_AGAIN || nr == restart_number(current_btf()))
+		return 1;
+	row = row_plus_1 ? row_at(row_plus_1) : 0; /* none where it began before it was counted */
+	if (row)
+		finish(row, row_plus_1, slot->process, slot->enter_ns, -ERESTARTSYS);
+	return 0;
 }
 
 #ifdef TYPED
