@@ -8,12 +8,16 @@ import ctypes
 import errno
 import os
 import struct
+import time
 from collections.abc import Iterator as Entries
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
 
 _NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
+_NR_MEMBARRIER = {"x86_64": 324, "aarch64": 283}[os.uname().machine]
+_MEMBARRIER_CMD_GLOBAL = 1  # include/uapi/linux/membarrier.h
+_AT_WORK_S = 0.001  # no program takes as long
 
 _MAP_CREATE = 0
 _MAP_LOOKUP_ELEM = 1
@@ -317,3 +321,14 @@ class Iterator:
     def close(self) -> None:
         """Unload it."""
         os.close(self._link)
+
+
+def await_programs() -> None:
+    """Wait for the programs that are at work at this moment, detached or not.
+
+    They run with preemption disabled (include/trace/bpf_probe.h), and membarrier(2) waits for an
+    RCU grace period (kernel/sched/membarrier.c), but for a single CPU, where none is at work now.
+    Where that is refused (nohz_full, a seccomp filter) a moment has to do.
+    """
+    if _libc.syscall(_NR_MEMBARRIER, _MEMBARRIER_CMD_GLOBAL, 0, 0):
+        time.sleep(_AT_WORK_S)

@@ -17,7 +17,7 @@ from systrace.options import Snapshots
 from systrace.report import Exit, Report
 from systrace.tally import Tally, with_entries
 from systrace.vdso.count import VdsoCount
-from systrace.vdso.notes import programs
+from systrace.words import plural
 
 _COLLECTION_S: Final = 0.5  # the kernel's table of processes takes longer to fill
 
@@ -150,24 +150,23 @@ class Watch:
         missed = tally.totals[Total.EXECS] + 1 - self._target.images if self._vdso.follows else 0
         if missed > 0 and self._target.images:
             warnings.append(
-                f"vDSO calls of {programs(missed)} were not counted: {self._target.missed}"
+                f"vDSO calls of {plural(missed, 'program')} were not counted: {self._target.missed}"
             )
         if shown := self._target.stops_shown:
-            stops = "1 stop" if shown == 1 else f"{shown:,} stops"
             warnings.append(
-                f"parents were told of {stops} of their children, by --follow=signal: "
-                "the calls that they made because of it are counted"
+                f"parents were told of {plural(shown, 'stop')} of their children, "
+                "by --follow=signal: the calls that they made because of it are counted"
             )
         alive = sum(not process.end_ns for process in tally.processes)
         if alive and self.facts.command:
-            processes = "1 process was" if alive == 1 else f"{alive:,} processes were"
+            processes = plural(alive, "process was", "processes were")
             warnings.append(f"{processes} still running at the end: counted up to then")
         fallbacks = sum(
             row.count for (space, _), row in tally.rows.items() if space == Space.FALLBACK
         )
         if (self._vdso.uncounted or missed > 0) and tally.entries and fallbacks:
             # whose fallbacks they were is not known: all are taken off the entries
-            calls = "1 counted call" if fallbacks == 1 else f"{fallbacks:,} counted calls"
+            calls = plural(fallbacks, "counted call")
             warnings.append(
                 f"besides, up to {calls} may be missing from the vdso rows: "
                 "fallbacks of programs that were not counted are taken off them"

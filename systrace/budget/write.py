@@ -15,6 +15,7 @@ from systrace.budget import SCHEMA
 from systrace.budget.draft import Draft, Drafted, Kind
 from systrace.render.text import clip, printable, wrap
 from systrace.report import Report
+from systrace.words import plural
 
 _WIDTH = 100
 _COMMANDS = 3
@@ -56,7 +57,7 @@ def text(draft: Draft, reports: Sequence[Report], head_room: Fraction) -> str:
 def _origin(reports: Sequence[Report]) -> Iterator[str]:
     started = sorted(report.started for report in reports)
     when = started[0] if started[0] == started[-1] else f"{started[0]} to {started[-1]}"
-    count = "1 report" if len(reports) == 1 else f"{len(reports):,} reports"
+    count = plural(len(reports), "report")
     yield f"A budget of calls, written by systrace {__version__} from {count}"
     yield f"made: {when}"
     commands = dict.fromkeys(shlex.join(report.command) or "attach" for report in reports)

@@ -20,7 +20,7 @@ from systrace.render.markdown import (
     table,
     warning,
 )
-from systrace.render.wording import plural
+from systrace.words import plural
 
 _LEFT = ("call", "via", "noise")
 _TOTALS: cells.Keys = ("A", "B", "change", "factor", "noise")

@@ -10,9 +10,10 @@ from systrace.comparison import STRONGEST, Change, Comparison, RingChange, Row, 
 from systrace.render import comparison_cells as cells
 from systrace.render import units
 from systrace.render.text import clip, printable, wrap
-from systrace.render.wording import ended, facts, plural, subject
+from systrace.render.wording import ended, facts, subject
 from systrace.report import UNCOUNTED
 from systrace.significance import LEVEL
+from systrace.words import plural
 
 _INDENT = "   "
 _MOST_ERRORS = 6

@@ -11,6 +11,7 @@ from systrace.render import units
 from systrace.render.text import clip, columns, printable, wrap
 from systrace.report import READABLE_CLOCKSOURCES, Attached, Call, Exit, Process, Report
 from systrace.syscalls import signal_name
+from systrace.words import plural
 
 # These leave no reader in doubt: they never return.
 _NEVER_RETURN = frozenset({"exit", "exit_group"})
@@ -297,8 +298,3 @@ def _none_or(number: int) -> str:
 
 def _seconds(elapsed_ns: int) -> str:
     return f"{elapsed_ns / 1_000_000_000:,.1f} s"
-
-
-def plural(number: float, one: str, many: str = "") -> str:
-    """Write a count and what it counts: ``1 call``, ``2 calls``."""
-    return f"{units.count(number)} {one if number == 1 else many or one + 's'}"

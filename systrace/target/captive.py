@@ -17,7 +17,7 @@ from typing import Final, NoReturn
 
 from systrace import ptrace
 from systrace.target.inject import TargetDiedError, is_our_stop
-from systrace.target.status import masks, masks_in
+from systrace.target.status import masks, masks_in, waits
 
 _ALL_SIGNALS: Final = 2**64 - 1
 _STOPS: Final = (signal.SIGSTOP, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
@@ -61,7 +61,7 @@ class Captive:
             if ptrace.is_event(status, ptrace.EVENT_STOP):
                 self.has_stopped = number != signal.SIGTRAP
                 # then ours waits still
-                self._stopped_by_others = self.has_stopped and self._waits(signal.SIGSTOP)
+                self._stopped_by_others = self.has_stopped and waits(tid, signal.SIGSTOP)
                 break
             if is_our_stop(tid, number):
                 break
@@ -95,16 +95,12 @@ class Captive:
         """Detach, with a signal to hand it."""
         if self.has_stopped:
             self._wake(pending)
-        elif self._waits(signal.SIGSTOP):
+        elif waits(self.tid, signal.SIGSTOP):
             # it may be ours
             ptrace.cont(self.tid)
             ptrace.detach(self.tid, self._next_signal() or pending)
         else:
             ptrace.detach(self.tid, pending)
-
-    def _waits(self, number: int) -> bool:
-        """Whether a signal waits that was sent to this very task."""
-        return bool(masks(self.tid)["SigPnd"] & _bit(number))
 
     def _next_signal(self, ours: int = signal.SIGSTOP) -> int:
         """Run to the next signal; returns it, and 0 for ours, which somebody may have taken away.
@@ -118,7 +114,7 @@ class Captive:
             if not found:
                 late = time.monotonic() > deadline and not interrupted
                 # one that waits for a CPU would stop for us first, and then for the signal
-                if late and not self._waits(ours):
+                if late and not waits(self.tid, ours):
                     ptrace.interrupt(self.tid)
                     interrupted = True
                 time.sleep(_POLL_S)

@@ -18,7 +18,7 @@ from systrace import ptrace
 from systrace.again import RESTART_BLOCK, RESTARTS, Rerun
 from systrace.target.images import Images, arrive, moved, prepare
 from systrace.target.inject import TargetDiedError, is_our_stop
-from systrace.target.status import ignores, masks, parent_of, tgid_of
+from systrace.target.status import ignores, parent_of, tgid_of, waits
 
 _FOLLOW: Final = (
     ptrace.O_TRACESYSGOOD
@@ -280,7 +280,7 @@ class Tree:
     def _detach(self, tid: int, status: int) -> None:
         event, number = status >> 16, os.WSTOPSIG(status)
         if event == ptrace.EVENT_STOP and number == signal.SIGTRAP:
-            if masks(tid)["SigPnd"] >> (signal.SIGSTOP - 1) & 1:
+            if waits(tid, signal.SIGSTOP):
                 ptrace.cont(tid)  # it may be ours, and then nobody would let it go on
                 return
             self._run_again(tid)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final, Protocol
 
-from systrace import ptrace
+from systrace import bpf, ptrace
 from systrace.layout import Hold, HoldReason
 from systrace.ring import Ring
 from systrace.target import mover, signalfd
@@ -247,7 +247,7 @@ class Signalled(Alone):
     def release(self) -> None:
         """See to what is held still, once the probes are gone."""
         self.step(float("inf"))
-        mover.await_probes()
+        bpf.await_programs()
         self.step(float("inf"))
 
 

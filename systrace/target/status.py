@@ -20,6 +20,11 @@ def ignores(tid: int, number: int) -> bool:
     return bool(found["SigIgn"] & bit) or by_default
 
 
+def waits(tid: int, number: int) -> bool:
+    """Whether a signal waits that was sent to this very task."""
+    return bool(masks(tid)["SigPnd"] >> (number - 1) & 1)
+
+
 def masks(tid: int) -> dict[str, int]:
     """Return a task's signal masks as proc(5) names them; no bit is set in one that is gone."""
     try:

@@ -7,11 +7,10 @@ import time
 from contextlib import suppress
 from typing import Final, NoReturn
 
-from systrace import beside, proc
+from systrace import beside, bpf, proc
 from systrace.layout import Hold
 from systrace.ring import Ring
-from systrace.target import mover
-from systrace.target.status import masks
+from systrace.target.status import waits
 
 _WHOLE: Final = b"."
 _POLL_MS: Final = 5
@@ -57,7 +56,7 @@ def _watch(systrace: int, life: int, holds: Ring[Hold]) -> NoReturn:
             poll.register(life, select.POLLIN)
             while not poll.poll(_POLL_MS):
                 _wake(holds)
-            mover.await_probes()
+            bpf.await_programs()
             # what systrace traced in a stop goes through that anew, when it gets a CPU
             for _ in range(_LAST_POLLS):
                 _wake(holds)
@@ -86,7 +85,7 @@ def _stops(tid: int) -> bool:
 
     Asked in this order: the kernel takes the signal and stops it under one lock.
     """
-    if masks(tid)["SigPnd"] >> (signal.SIGSTOP - 1) & 1:
+    if waits(tid, signal.SIGSTOP):
         return True
     try:
         stat = proc.read(tid, "stat")

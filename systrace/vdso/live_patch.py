@@ -5,7 +5,6 @@ into them from a signal handler; the next attach finds and uses them again.
 """
 
 import errno
-import fcntl
 import io
 import os
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
-from systrace import proc, ptrace
+from systrace import bpf, proc, ptrace
 from systrace.layout import Hold
 from systrace.ring import Ring
 from systrace.seeds import Seeds
@@ -24,7 +23,7 @@ from systrace.target.find import Found
 from systrace.target.inject import Injector, TargetDiedError
 from systrace.target.seccomp import filters_more_than_ours
 from systrace.target.stop import AgainError, Holder, HoldError, Stop
-from systrace.vdso import place, x86_64
+from systrace.vdso import lock, place, x86_64
 from systrace.vdso.patch import (
     CounterPages,
     UnpatchableError,
@@ -82,7 +81,7 @@ class Restorer:
     def see_to_last(self, holds: Ring[Hold], seeds: Seeds) -> None:
         """Hold no thread any more that moves its vDSO, and see to those that are held still."""
         seeds.hold_nobody()
-        mover.await_probes()
+        bpf.await_programs()
         for hold in holds.take():
             with suppress(TargetDiedError):
                 mover.see_to(self, hold, may_call=False)
@@ -123,12 +122,9 @@ class LivePatcher:
         return self._patched[-1]
 
     def _lock(self, pid: int) -> None:
-        """Be the only systrace that patches a process; raises UnpatchableError if another does.
-
-        The lock sits on its directory in /proc: it ends with the process, or with us.
-        """
+        """Be the only systrace that patches a process; raises UnpatchableError if another does."""
         try:
-            self._locks.append(_lock(pid, fcntl.LOCK_EX))
+            self._locks.append(lock.taken(pid))
         except BlockingIOError as error:
             raise UnpatchableError("another systrace has patched it") from error
 
@@ -179,7 +175,7 @@ class LivePatcher:
         if not others:
             return left
         try:
-            if _leftover(tid, self._plan)[1] and any(map(_is_locked, others)):
+            if _leftover(tid, self._plan)[1] and any(map(lock.is_taken, others)):
                 raise UnpatchableError("another systrace has patched what it was forked from")
             with self._injecting(stop, vdso) as injector:
                 return part(self._plan, injector, left)
@@ -325,28 +321,3 @@ def _sharing(patched: Patched) -> set[int]:
 
 def _counting_in(inode: int, address: int) -> set[int]:
     return {pid for pid in proc.pids() if counters_inode(pid, address) == inode}
-
-
-def _is_locked(pid: int) -> bool:
-    """Whether a systrace has patched this process, and has not restored it yet."""
-    try:
-        os.close(_lock(pid, fcntl.LOCK_SH))
-    except BlockingIOError:
-        return True
-    except OSError:
-        pass  # it has ended
-    return False
-
-
-def _lock(pid: int, kind: int) -> int:
-    """Lock a process among all systraces; closing the returned descriptor unlocks it.
-
-    Raises BlockingIOError where another has locked it, OSError where it has ended.
-    """
-    fd = os.open(f"/proc/{pid}", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, kind | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        raise
-    return fd

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
+from systrace.words import plural
+
 
 class Notes:
     """Reasons, and for how many programs or processes each holds."""
@@ -23,15 +25,16 @@ class Notes:
         """Return a sentence for each."""
         return [
             *(
-                f"vDSO calls of {programs(count)} were not counted: {reason}"
+                f"vDSO calls of {plural(count, 'program')} were not counted: {reason}"
                 for reason, count in (+self.uncounted).items()
             ),
             *(
-                f"vDSO calls of {programs(count)} were counted by breakpoints: {reason}"
+                f"vDSO calls of {plural(count, 'program')} were counted by breakpoints: {reason}"
                 for reason, count in self.by_breakpoints.items()
             ),
             *(
-                f"vDSO calls of {_forked(count)} are shown with the parent's: {reason}"
+                f"vDSO calls of {plural(count, 'forked process', 'forked processes')} "
+                f"are shown with the parent's: {reason}"
                 for reason, count in (+self.with_parent).items()
             ),
             *self._beside(),
@@ -45,14 +48,5 @@ class Notes:
                 f"{why}"
             )
         if self.sharers:
-            children = "1 child" if self.sharers == 1 else f"{self.sharers:,} children"
+            children = plural(self.sharers, "child", "children")
             yield f"vDSO calls of {children}, if any, were counted with the parent's: {why}"
-
-
-def programs(count: int) -> str:
-    """So many of them, in words."""
-    return "1 program" if count == 1 else f"{count:,} programs"
-
-
-def _forked(count: int) -> str:
-    return "1 forked process" if count == 1 else f"{count:,} forked processes"

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ import pytest
 
 from .attaching import MODES, attach_argv, attached
 from .live import started
-from .tracing import HANGS_S, SLOWNESS, Tracer
+from .tracing import HANGS_S, SLOWNESS, Tracer, changed_systrace
 
 Build = Callable[..., str]
 
@@ -56,21 +55,20 @@ def test_a_call_that_a_signal_ends_while_its_thread_is_held_has_ended(
     """Where systrace has to let go and try again, too: no call is left unfinished for good."""
     # each process is held at once in the beginning, and in the end at the sixth try
     late = (
-        "import sys; from collections import Counter; from systrace.target import stop\n"
+        "from collections import Counter; from systrace.target import stop\n"
         "tries, gather = Counter(), stop.Stop.gather\n"
         "def gather_late(self):\n"
         "    gather(self)\n"
         "    tries[self.pid] += 1\n"
         "    if 1 < tries[self.pid] < 7: raise stop.AgainError('late')\n"
-        "stop.Stop.gather = gather_late\n"
-        "from systrace.cli import main; sys.exit(main(sys.argv[1:]))"
+        "stop.Stop.gather = gather_late"
     )
     with ExitStack() as stack:
         programs = [stack.enter_context(started(build("tenfold"))) for _ in range(SEVERAL)]
         assert all(program.line() == "ready" for program in programs)
         pids = [str(program.process.pid) for program in programs]
         options = ("-d", "300ms", "--vdso", "breakpoint")
-        argv = [sys.executable, "-I", "-c", late, *attach_argv(trace, *pids, options=options)[1:]]
+        argv = changed_systrace(late, attach_argv(trace, *pids, options=options))
         done = subprocess.run(argv, check=True, capture_output=True, timeout=HANGS_S)
         traced = trace.read(done)
     row = traced.row("rt_sigsuspend")

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from .live import started
-from .tracing import HANGS_S, SLOWNESS, Traced, Tracer, example, told
+from .tracing import HANGS_S, SLOWNESS, Traced, Tracer, changed_systrace, example, told
 
 pytestmark = pytest.mark.exact
 
@@ -29,9 +28,8 @@ def clock(traced: Traced, via: str = "vdso") -> int:
 
 
 def changed(trace: Tracer, change: str, *command: str, options: tuple[str, ...]) -> Traced:
-    """Trace after a change to systrace, which is Python."""
-    run = f"import sys; from systrace import cli; {change}; sys.exit(cli.main(sys.argv[1:]))"
-    argv = [sys.executable, "-I", "-c", run, *trace.argv(*command, options=options)[1:]]
+    """Trace after a change to systrace."""
+    argv = changed_systrace(change, trace.argv(*command, options=options))
     return trace.read(subprocess.run(argv, check=True, timeout=HANGS_S, capture_output=True))
 
 

@@ -100,6 +100,12 @@ class Tracer:
         return Traced(process, report)
 
 
+def changed_systrace(change: str, argv: Sequence[str]) -> list[str]:
+    """The same command after a change, in Python, to systrace, which is Python."""
+    run = f"{change}\nimport sys; from systrace.cli import main; sys.exit(main(sys.argv[1:]))"
+    return [sys.executable, "-I", "-c", run, *argv[1:]]
+
+
 def told(most: int, warnings: Sequence[str]) -> tuple[list[str], int]:
     """Return all warnings but one, and of how many stops by ``--follow=signal`` that tells.
 

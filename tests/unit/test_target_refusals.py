@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from systrace import perf_event, proc
+from systrace import bpf, perf_event, proc
 from systrace.errors import SystraceError, UnsupportedError, UsageError
 from systrace.ptrace import Registers
 from systrace.tally import Entries
-from systrace.target import find, mover
+from systrace.target import find
 from systrace.target.attached import AWAITED, Attached
 from systrace.target.find import Found
 from systrace.vdso import breakpoint as breakpoints
@@ -243,8 +243,8 @@ def test_a_memory_that_cannot_be_opened_keeps_its_vdso(monkeypatch: pytest.Monke
 def test_where_membarrier_is_refused_a_moment_has_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
     monkeypatch.setattr("time.sleep", slept.append)
-    mover.await_probes()
+    bpf.await_programs()
     assert slept == []
-    monkeypatch.setattr(mover, "_MEMBARRIER_CMD_GLOBAL", 1 << 30)
-    mover.await_probes()
-    assert slept == [mover._LAST_S]
+    monkeypatch.setattr(bpf, "_MEMBARRIER_CMD_GLOBAL", 1 << 30)
+    bpf.await_programs()
+    assert slept == [bpf._AT_WORK_S]
