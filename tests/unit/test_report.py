@@ -92,6 +92,13 @@ def test_ring_3_is_not_counted_where_one_of_its_functions_is_not(goapp: Report) 
         assert report.ring3_calls
 
 
+def test_errors_that_were_not_kept_leave_the_counts_exact(goapp: Report) -> None:
+    report = replace(goapp, incomplete=("errors",), warnings=("3 errors were not kept",))
+    assert report.ring3_calls == goapp.ring3_calls
+    assert report.ring0_calls == goapp.ring0_calls
+    assert report.count("openat") == goapp.count("openat")
+
+
 def test_the_warnings_that_are_quoted_are_those_that_say_why(goapp: Report) -> None:
     slow = "each vDSO call that a breakpoint counts takes 9.5 us longer"
     left_out = "vDSO calls of clock_getres, getcpu were not counted: a CPU has 4 breakpoints"
